@@ -1,0 +1,62 @@
+"""Named parameters as views into one flat buffer, so that an optimiser walks a single array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+Array = np.ndarray
+Params = dict[str, Array]
+Buffers = dict[str, Array]
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def allocate(shapes: Shapes, dtype: DTypeLike) -> tuple[Array, Params]:
+    """One zeroed flat buffer of `dtype` and a view of it for every name, in the order of `shapes`."""
+    flat = np.zeros(sum(int(np.prod(shape)) for shape in shapes.values()), dtype)
+    return flat, views(flat, shapes)
+
+
+def views(flat: Array, shapes: Shapes) -> Params:
+    """Named views of `flat`, packed without gaps in the order of `shapes`."""
+    named: Params = {}
+    start = 0
+    for name, shape in shapes.items():
+        size = int(np.prod(shape))
+        named[name] = flat[start : start + size].reshape(shape)
+        start += size
+    return named
+
+
+def pack(values: Mapping[str, Array], dtype: DTypeLike | None = None) -> Params:
+    """Copy named arrays into views of one new flat buffer; `dtype` defaults to that of the first array."""
+    if dtype is None:
+        dtype = next(iter(values.values())).dtype if values else np.float32
+    _, named = allocate({name: np.shape(value) for name, value in values.items()}, dtype)
+    for name, value in values.items():
+        named[name][...] = value
+    return named
+
+
+def flat_of(named: Params) -> Array:
+    """The flat buffer behind views made by `allocate` or `pack`.
+
+    Raises
+    ------
+    ValueError
+        If the arrays are not adjacent views of one buffer.
+    """
+    arrays = list(named.values())
+    base = arrays[0].base if arrays else None
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    if not isinstance(base, np.ndarray) or base.ndim != 1 or base.size != sum(a.size for a in arrays):
+        raise ValueError("these parameters are not views of one flat buffer; make them with npr.params.pack")
+    return base
+
+
+def count(named: Mapping[str, Array]) -> int:
+    """Number of scalars in all arrays."""
+    return sum(int(a.size) for a in named.values())
