@@ -1,0 +1,172 @@
+"""The fixed list of places where a gradient check compares, and how the arrays of one place are drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npr import registry
+from npr.backends import get_backend
+from npr.context import Backward, Context, Forward, Model
+from npr.params import Array, Buffers, Params
+
+SMOOTH_ACTIVATIONS = ("tanh", "identity")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One entry of the list.
+
+    Parameters
+    ----------
+    name : str
+        What the case is about; it also seeds its draws.
+    options : mapping
+        Fields of the model; those a model does not have are left out.
+    steps, batch : int
+        T and B.
+    ragged : bool
+        Whether the sequences differ in length.
+    carried : bool
+        Whether an initial state comes in and the last state enters the loss.
+    entries : bool
+        Whether every entry is compared, besides one direction per tensor.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    steps: int = 6
+    batch: int = 4
+    ragged: bool = False
+    carried: bool = False
+    entries: bool = False
+
+
+SMALL: Mapping[str, Any] = {"input_size": 2, "output_size": 3, "hidden_size": 4, "layers": 2}
+
+CASES = (
+    Case("recurrence", {"layers": 1, "norm": "none"}, steps=5, batch=3, carried=True, entries=True),
+    Case("norm-after", {"norm": "time", "norm_position": "after"}, entries=True),
+    Case("norm-before", {"norm": "time", "norm_position": "before"}, ragged=True, carried=True),
+    Case("norm-steps", {"norm": "step", "readout": "every"}, steps=4, batch=6, ragged=True),
+    Case("norm-steps-before", {"norm": "step", "norm_position": "before"}, batch=5, carried=True),
+    Case("dropout", {"dropout": 0.3, "readout": "every"}, batch=5, entries=True),
+    Case(
+        "ragged", {"layers": 3, "norm": "none", "readout": "every"}, ragged=True, carried=True, entries=True
+    ),
+    Case("one-sequence", {"norm": "time", "hidden_size": 5}, steps=12, batch=1, carried=True),
+    Case("one-step", {"norm": "none"}, steps=1, batch=3, carried=True),
+    Case("tanh", {"activation": "tanh", "norm": "none", "readout": "every"}, batch=3, carried=True),
+    Case("identity", {"activation": "identity", "layers": 1}, batch=3),
+    Case("clipped-u", {"u_bound": "clip", "u_max": 0.5, "layers": 3}, ragged=True),
+    Case("wide", {"hidden_size": 19, "input_size": 5}, steps=3, batch=9),
+    Case("long", {"layers": 1}, steps=200, batch=2, carried=True),
+)
+
+
+def options_for(name: str, case: Case, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Small sizes, then the case, then the caller's own options; the first two as far as the model knows them."""
+    known = {entry.name for entry in dataclasses.fields(registry.models.get(name))}
+    ours = {**SMALL, "seq_len": case.steps, **case.options}
+    return {key: value for key, value in ours.items() if key in known} | dict(options)
+
+
+class Point(NamedTuple):
+    """A model with all its arrays in float64, and the weights that make one number of what it returns.
+
+    The loss is sum(output * d_output) + sum over i of sum(last state_i * d_state_i).
+    """
+
+    model: Model
+    params: Params
+    buffers: Buffers
+    x: Array
+    state: tuple[Array, ...] | None
+    lengths: Array | None
+    d_output: Array
+    d_state: tuple[Array, ...] | None
+    mask_seed: int
+
+    def variables(self) -> dict[str, Array]:
+        """What the loss is differentiated by, under its name in the report."""
+        return {
+            **self.params,
+            "x": self.x,
+            **{f"state.{i}": array for i, array in enumerate(self.state or ())},
+        }
+
+    def context(self) -> Context:
+        """Batch statistics, the same dropout masks each time, running statistics left alone."""
+        rng, keep = np.random.default_rng(self.mask_seed), frozenset({"pre_activation"})
+        return Context(get_backend("cpu"), dropout=True, rng=rng, norm_weight=0.0, keep=keep)
+
+    def forward(self) -> Forward:
+        """The model's forward pass at this point."""
+        return self.model.forward(self.context(), self.params, self.buffers, self.x, self.state, self.lengths)
+
+    def backward(self) -> Backward:
+        """The model's backward pass at this point."""
+        cache = self.forward().cache
+        return self.model.backward(self.context(), self.params, cache, self.d_output, self.d_state)
+
+    def terms(self) -> Array:
+        """The products whose sum is the loss."""
+        out = self.forward()
+        states = [(h * d).ravel() for h, d in zip(out.state, self.d_state or (), strict=bool(self.d_state))]
+        return np.concatenate([(out.output * self.d_output).ravel(), *states])
+
+    def margin(self) -> float | None:
+        """Distance of the nearest valid pre-activation from the kink of ReLU; None if the model keeps none."""
+        if getattr(self.model, "activation", "relu") in SMOOTH_ACTIVATIONS:
+            return math.inf
+        kept = getattr(self.forward().cache, "kept", None) or {}
+        arrays = [array for name, array in kept.items() if name.endswith("pre_activation")]
+        valid = _valid(self.lengths, *self.x.shape[:2])
+        return min((float(np.abs(array[valid]).min()) for array in arrays), default=None)
+
+
+def draw_point(model: Model, case: Case, seed: tuple[int, ...]) -> Point:
+    """A random point: initial parameters plus noise that moves every one of them off its special value.
+
+    Parameters
+    ----------
+    model : Model
+        Any object of the model protocol.
+    case : Case
+        Sizes of the batch and what it carries; its `options` are not looked at.
+    seed : tuple of int
+        Seed of everything drawn.
+
+    Returns
+    -------
+    Point
+    """
+    rng = np.random.default_rng(seed)
+    params, buffers = model.init(rng, dtype=np.float64)
+    for value in params.values():
+        value += rng.normal(size=value.shape) * (0.3 if value.ndim < 2 else value.shape[0] ** -0.5)
+    x = rng.normal(size=(case.steps, case.batch, model.input_size))
+    lengths = rng.integers(1, case.steps + 1, case.batch) if case.ragged else None
+    if lengths is not None:
+        lengths[-1] = case.steps
+    mask_seed = int(rng.integers(2**31))
+    bare = Point(model, params, buffers, x, None, lengths, np.zeros(()), None, mask_seed)
+    out = bare.forward()
+    d_output = rng.normal(size=out.output.shape)
+    if d_output.ndim == 3:
+        d_output *= _valid(lengths, case.steps, case.batch)[:, :, None]
+    point = bare._replace(d_output=d_output)
+    if not case.carried:
+        return point
+    state, d_state = (tuple(rng.normal(size=h.shape) for h in out.state) for _ in range(2))
+    return point._replace(state=state, d_state=d_state)
+
+
+def _valid(lengths: Array | None, steps: int, batch: int) -> Array:
+    ends = np.full(batch, steps) if lengths is None else lengths
+    return np.arange(steps)[:, None] < ends

@@ -1,0 +1,1 @@
+"""Every loop over time and over parameters, compiled by Numba."""

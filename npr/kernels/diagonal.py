@@ -1,0 +1,195 @@
+"""The elementwise recurrence h_t = f(a_t + u * h_{t-1}) and its BPTT, on the CPU; its CUDA twin belongs here too.
+
+All activations are slice-major, (S, T + 1, R, C): S independent slices of R batch rows. Row 0 of the time axis
+holds the initial state, and in a gradient its gradient. A thread takes one slice through all steps, so no step
+waits for another thread, and sums are kept per slice and combined in slice order: the bits do not depend on the
+number of threads. Inside a slice time goes in tiles that stay in the second-level cache.
+
+Equations (delta = dL/da, delta_{T+1} = 0), Source: arXiv 1803.04831, section 3:
+
+    h_t     = f(a_t + u * h_{t-1})                      t = 1..T
+    delta_t = (dL/dh_t + u * delta_{t+1}) * f'(a_t)     t = T..1
+    du      = sum_t delta_t * h_{t-1},   dh_0 = u * delta_1
+
+A sequence that has ended (t > length) keeps its state: h_t = h_{t-1}.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.pointwise import activate, clip, through
+from npr.kernels.tile import multiply, multiply_transposed
+
+Array = np.ndarray
+
+
+class Scan(NamedTuple):
+    """What the recurrence itself needs, the same for every kernel of this file."""
+
+    u: Array  # (N,)
+    lengths: Array  # (S, R) steps of every row, int64
+    activation: int  # code of pointwise.CODES
+    steps: int  # time steps of one tile
+    step_clip: float  # bound on |delta|, 0 = none
+
+
+class Upstream(NamedTuple):
+    """dL/dh = gain * g + [step is valid] (lean * h + offset): what batch norm and dropout make of dL/dy."""
+
+    gain: Array  # (S, R, N)
+    lean: Array  # (N,)
+    offset: Array  # (N,)
+    first: int  # steps before this one receive nothing from g
+
+
+@inline
+def scan_tile(a, bias, scan, h, column, t0, length):
+    """Advance one slice by the tile a (m * R, N): h rows (T+1) * R, columns from `column` on."""
+    rows, n = bias.shape
+    u = scan.u
+    zero = u.dtype.type(0)
+    for r in range(a.shape[0]):
+        i = r % rows
+        now = (t0 + 1) * rows + r
+        if t0 + r // rows < length[i]:
+            for j in range(n):
+                h[now, column + j] = activate(
+                    scan.activation, a[r, j] + bias[i, j] + u[j] * h[now - rows, column + j], zero
+                )
+        else:
+            for j in range(n):
+                h[now, column + j] = h[now - rows, column + j]
+
+
+@inline
+def add_moments(h, column, rows, t0, steps, length, tile_sums, sums):
+    """Add the sums of h and h^2 over the valid entries of a tile to sums (2, N), in double beyond the tile."""
+    n = tile_sums.shape[1]
+    tile_sums[:] = 0
+    for r in range(steps * rows):
+        if t0 + r // rows < length[r % rows]:
+            now = (t0 + 1) * rows + r
+            for j in range(n):
+                value = h[now, column + j]
+                tile_sums[0, j] += value
+                tile_sums[1, j] += value * value
+    for k in range(2):
+        for j in range(n):
+            sums[k, j] += tile_sums[k, j]
+
+
+@inline
+def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, length, carry, delta, row_sums, du):
+    """Walk one tile backwards into delta (m * R, N); carry (R, N) is dL/dh flowing back in time."""
+    rows, n = carry.shape
+    u = scan.u
+    zero = u.dtype.type(0)
+    limit = u.dtype.type(scan.step_clip)
+    steps = delta.shape[0] // rows
+    # Two plain loops: with one loop and a remainder LLVM does not vectorise the innermost ones.
+    for k in range(steps):
+        t = steps - 1 - k
+        for i in range(rows):
+            r = t * rows + i
+            now = (t0 + 1) * rows + r
+            if t0 + t >= length[i]:
+                for j in range(n):
+                    carry[i, j] += gain[i, j] * g[g_first + r, g_column + j]
+                for j in range(n):
+                    delta[r, j] = zero
+                continue
+            for j in range(n):
+                value = h[now, column + j]
+                d = gain[i, j] * g[g_first + r, g_column + j] + up.lean[j] * value + up.offset[j] + carry[i, j]
+                delta[r, j] = through(scan.activation, d, value, zero)
+            if limit > zero:
+                for j in range(n):
+                    delta[r, j] = clip(delta[r, j], limit)
+            # One array written per loop: with more, LLVM gives up proving that they do not overlap.
+            for j in range(n):
+                carry[i, j] = delta[r, j] * u[j]
+            for j in range(n):
+                row_sums[i, j] += delta[r, j]
+            for j in range(n):
+                du[j] += delta[r, j] * h[now - rows, column + j]
+
+
+@inline
+def masked_tile(x, mask, rows, t0, steps, scratch):
+    """Rows of x for a tile of steps, multiplied by the mask (R, K) where there is one."""
+    first = (t0 + 1) * rows
+    if mask.shape[0] == 0:
+        return x[first : first + steps * rows]
+    for r in range(steps * rows):
+        for k in range(x.shape[1]):
+            scratch[r, k] = x[first + r, k] * mask[r % rows, k]
+    return scratch[: steps * rows]
+
+
+@parallel_kernel
+def layer_forward(x, mask, panels, bias, scan, h, column, sums):
+    """h = scan((mask * x) W + bias) into columns of h (S, T+1, R, C); sums (S, 2, N) or empty gets the moments.
+
+    x (S, T+1, R, K) with K = panels.shape[1], mask (S, R, K) or empty, bias (S, R, N) for every row of the batch.
+    """
+    slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], bias.shape[2]
+    for s in prange(slices):
+        a = np.empty((scan.steps * rows, n), x.dtype)
+        tile_sums = np.empty((2, n), x.dtype)
+        scratch = np.empty((scan.steps * rows, x.shape[3]), x.dtype)
+        x_rows = x[s].reshape((times + 1) * rows, x.shape[3])
+        h_rows = h[s].reshape((times + 1) * rows, h.shape[3])
+        gate = mask[s] if mask.shape[0] else np.empty((0, 0), x.dtype)
+        if sums.shape[0]:
+            sums[s] = 0
+        for t0 in range(0, times, scan.steps):
+            steps = min(scan.steps, times - t0)
+            tile = a[: steps * rows]
+            multiply(masked_tile(x_rows, gate, rows, t0, steps, scratch), panels, tile, False)
+            scan_tile(tile, bias[s], scan, h_rows, column, t0, scan.lengths[s])
+            if sums.shape[0]:
+                add_moments(h_rows, column, rows, t0, steps, scan.lengths[s], tile_sums, sums[s])
+
+
+@parallel_kernel
+def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, dw, row_sums, du, dh0):
+    """Backward of `layer_forward`, one pass over time for every gradient.
+
+    g (S, T+1, R, C) holds dL/d(value of h) in columns from g_column on and is left as it was, unless gx is the same
+    array. panels hold W^T; gx (S, T+1, R, >= K) or empty receives (or, with add, gains) delta W^T.
+    dw (S, K, N) = sum (mask * x)^T delta, row_sums (S, R, N) = sum_t delta, du (S, N), dh0 (S, R, N).
+    """
+    slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], row_sums.shape[2]
+    width = x.shape[3]
+    tiles = -(-times // scan.steps)
+    for s in prange(slices):
+        delta = np.empty((scan.steps * rows, n), x.dtype)
+        scratch = np.empty((scan.steps * rows, width), x.dtype)
+        x_rows = x[s].reshape((times + 1) * rows, width)
+        h_rows = h[s].reshape((times + 1) * rows, h.shape[3])
+        g_rows = g[s].reshape((times + 1) * rows, g.shape[3])
+        gate = mask[s] if mask.shape[0] else np.empty((0, 0), x.dtype)
+        dw[s] = 0
+        row_sums[s] = 0
+        du[s] = 0
+        carry = dh0[s]
+        for q in range(tiles - 1, -1, -1):
+            t0 = q * scan.steps
+            steps = min(scan.steps, times - t0)
+            first = (t0 + 1) * rows
+            silent = min(max(up.first - t0, 0), steps)
+            g_rows[first : first + silent * rows, g_column : g_column + n] = 0
+            tile = delta[: steps * rows]
+            scan_tile_backward(
+                g_rows, first, g_column, up, up.gain[s], scan, h_rows, column, t0, scan.lengths[s],
+                carry, tile, row_sums[s], du[s],
+            )
+            multiply_transposed(masked_tile(x_rows, gate, rows, t0, steps, scratch), tile, dw[s])
+            if gx.shape[0]:
+                gx_rows = gx[s].reshape((times + 1) * rows, gx.shape[3])
+                multiply(tile, panels, gx_rows[first : first + steps * rows, :width], add)

@@ -1,0 +1,75 @@
+"""Compile options of every kernel, chosen in one place, and the disk cache they share.
+
+The cache folder's name contains a hash of all kernel sources, of the compiler versions and of the CPU,
+because numba neither notices an edit in an imported module nor recovers from a file made for another setup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+import platformdirs
+from numba.core import config
+
+# NaN and infinity keep their meaning: training must notice them.
+OPTIONS = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
+
+if "NUMBA_THREADING_LAYER" not in os.environ:
+    # The OpenMP layer fights with the thread pool of SciPy's BLAS, up to 17 times slower.
+    config.THREADING_LAYER = "workqueue"
+
+
+def cache_folder() -> Path:
+    """Folder of the compiled kernels: one for each state of the sources, compiler and CPU."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    cpu = config.CPU_NAME or llvm.get_host_cpu_name()
+    digest.update(repr((numba.__version__, llvmlite.__version__, np.__version__, cpu, config.CPU_FEATURES)).encode())
+    chosen = os.environ.get("NPR_CACHE_DIR")
+    root = Path(chosen) if chosen else Path(platformdirs.user_cache_path("npr"))
+    return root / "numba" / digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _own_cache() -> Iterator[bool]:
+    """Point numba's cache at our folder while a kernel is declared; false if it cannot be written."""
+    folder = cache_folder()
+    try:
+        # The files are pickles: a folder that others may write to would let them run code.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK)
+    except OSError:
+        usable = False
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)
+    try:
+        yield usable
+    finally:
+        config.CACHE_DIR = before
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a sequential kernel, kept on disk."""
+    with _own_cache() as usable:
+        return numba.njit(cache=usable, **OPTIONS)(function)
+
+
+def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel whose `prange` loops run on several threads, kept on disk."""
+    with _own_cache() as usable:
+        return numba.njit(cache=usable, parallel=True, **OPTIONS)(function)
+
+
+def inline(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a piece of a kernel; LLVM merges it into the kernels that call it."""
+    return numba.njit(**OPTIONS)(function)
