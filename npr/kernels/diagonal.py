@@ -11,7 +11,8 @@ Equations (delta = dL/da, delta_{T+1} = 0), Source: arXiv 1803.04831, section 3:
     delta_t = (dL/dh_t + u * delta_{t+1}) * f'(a_t)     t = T..1
     du      = sum_t delta_t * h_{t-1},   dh_0 = u * delta_1
 
-A sequence that has ended (t > length) keeps its state: h_t = h_{t-1}.
+A sequence that has ended (t > length) keeps its state, h_t = h_{t-1}; no gradient arrives at such a step except
+through the state.
 """
 
 from __future__ import annotations
@@ -99,8 +100,6 @@ def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, leng
             now = (t0 + 1) * rows + r
             if t0 + t >= length[i]:
                 for j in range(n):
-                    carry[i, j] += gain[i, j] * g[g_first + r, g_column + j]
-                for j in range(n):
                     delta[r, j] = zero
                 continue
             for j in range(n):
@@ -120,76 +119,142 @@ def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, leng
 
 
 @inline
-def masked_tile(x, mask, rows, t0, steps, scratch):
-    """Rows of x for a tile of steps, multiplied by the mask (R, K) where there is one."""
+def masked_tile(x, mask, t0, steps, scratch):
+    """First K columns of x for a tile of steps, multiplied by the mask (R, K) where there is one."""
+    rows, width = scratch.shape[0] // steps, scratch.shape[1]
     first = (t0 + 1) * rows
     if mask.shape[0] == 0:
-        return x[first : first + steps * rows]
-    for r in range(steps * rows):
-        for k in range(x.shape[1]):
-            scratch[r, k] = x[first + r, k] * mask[r % rows, k]
-    return scratch[: steps * rows]
+        return x[first : first + steps * rows, :width]
+    for t in range(steps):
+        for i in range(rows):
+            for k in range(width):
+                scratch[t * rows + i, k] = x[first + t * rows + i, k] * mask[i, k]
+    return scratch[:, :width]
+
+
+@inline
+def _rows_of(buffer):
+    """One slice (T+1, R, C) as a matrix ((T+1) * R, C)."""
+    return buffer.reshape(buffer.shape[0] * buffer.shape[1], buffer.shape[2])
+
+
+@inline
+def _gate(mask, s, width):
+    """Mask (R, K) of one slice, or an empty array where there is none."""
+    return mask[s] if mask.shape[0] else np.empty((0, width), mask.dtype)
 
 
 @parallel_kernel
 def layer_forward(x, mask, panels, bias, scan, h, column, sums):
     """h = scan((mask * x) W + bias) into columns of h (S, T+1, R, C); sums (S, 2, N) or empty gets the moments.
 
-    x (S, T+1, R, K) with K = panels.shape[1], mask (S, R, K) or empty, bias (S, R, N) for every row of the batch.
+    x (S, T+1, R, >= K) with K = panels.shape[1], mask (S, R, K) or empty, bias (S, R, N) for every batch row.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], bias.shape[2]
+    width = panels.shape[1]
     for s in prange(slices):
         a = np.empty((scan.steps * rows, n), x.dtype)
         tile_sums = np.empty((2, n), x.dtype)
-        scratch = np.empty((scan.steps * rows, x.shape[3]), x.dtype)
-        x_rows = x[s].reshape((times + 1) * rows, x.shape[3])
-        h_rows = h[s].reshape((times + 1) * rows, h.shape[3])
-        gate = mask[s] if mask.shape[0] else np.empty((0, 0), x.dtype)
+        scratch = np.empty((scan.steps * rows, width), x.dtype)
+        x_rows, h_rows, gate = _rows_of(x[s]), _rows_of(h[s]), _gate(mask, s, width)
         if sums.shape[0]:
             sums[s] = 0
         for t0 in range(0, times, scan.steps):
             steps = min(scan.steps, times - t0)
             tile = a[: steps * rows]
-            multiply(masked_tile(x_rows, gate, rows, t0, steps, scratch), panels, tile, False)
+            multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, False)
             scan_tile(tile, bias[s], scan, h_rows, column, t0, scan.lengths[s])
             if sums.shape[0]:
                 add_moments(h_rows, column, rows, t0, steps, scan.lengths[s], tile_sums, sums[s])
 
 
 @parallel_kernel
-def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, dw, row_sums, du, dh0):
+def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, dw, row_sums, du, carry):
     """Backward of `layer_forward`, one pass over time for every gradient.
 
-    g (S, T+1, R, C) holds dL/d(value of h) in columns from g_column on and is left as it was, unless gx is the same
-    array. panels hold W^T; gx (S, T+1, R, >= K) or empty receives (or, with add, gains) delta W^T.
-    dw (S, K, N) = sum (mask * x)^T delta, row_sums (S, R, N) = sum_t delta, du (S, N), dh0 (S, R, N).
+    g (S, T+1, R, >= N) holds dL/d(what was made of h), columns from g_column on, and stays as it is unless gx is
+    the same array. panels hold W^T; gx (S, T+1, R, >= K) or empty receives (with add: gains) delta W^T.
+    dw (S, K, N) = sum (mask * x)^T delta, row_sums (S, R, N) = sum_t delta, du (S, N);
+    carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], row_sums.shape[2]
-    width = x.shape[3]
+    width = dw.shape[1]
     tiles = -(-times // scan.steps)
     for s in prange(slices):
         delta = np.empty((scan.steps * rows, n), x.dtype)
         scratch = np.empty((scan.steps * rows, width), x.dtype)
-        x_rows = x[s].reshape((times + 1) * rows, width)
-        h_rows = h[s].reshape((times + 1) * rows, h.shape[3])
-        g_rows = g[s].reshape((times + 1) * rows, g.shape[3])
-        gate = mask[s] if mask.shape[0] else np.empty((0, 0), x.dtype)
+        x_rows, h_rows, g_rows = _rows_of(x[s]), _rows_of(h[s]), _rows_of(g[s])
+        gate = _gate(mask, s, width)
         dw[s] = 0
         row_sums[s] = 0
         du[s] = 0
-        carry = dh0[s]
-        for q in range(tiles - 1, -1, -1):
-            t0 = q * scan.steps
+        for q in range(tiles):
+            t0 = (tiles - 1 - q) * scan.steps
             steps = min(scan.steps, times - t0)
             first = (t0 + 1) * rows
-            silent = min(max(up.first - t0, 0), steps)
-            g_rows[first : first + silent * rows, g_column : g_column + n] = 0
             tile = delta[: steps * rows]
+            silence(g_rows, g_column, n, first, min(max(up.first - t0, 0), steps) * rows)
             scan_tile_backward(
                 g_rows, first, g_column, up, up.gain[s], scan, h_rows, column, t0, scan.lengths[s],
-                carry, tile, row_sums[s], du[s],
-            )
-            multiply_transposed(masked_tile(x_rows, gate, rows, t0, steps, scratch), tile, dw[s])
+                carry[s], tile, row_sums[s], du[s],
+            )  # fmt: skip
+            multiply_transposed(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), tile, dw[s])
             if gx.shape[0]:
-                gx_rows = gx[s].reshape((times + 1) * rows, gx.shape[3])
+                gx_rows = _rows_of(gx[s])
                 multiply(tile, panels, gx_rows[first : first + steps * rows, :width], add)
+
+
+@inline
+def silence(g, column, n, first, count):
+    """Zero the columns of g that no later step has written: nothing arrives there."""
+    for r in range(first, first + count):
+        for j in range(n):
+            g[r, column + j] = 0
+
+
+@parallel_kernel
+def drive_forward(z, scale, bias, scan, h, column, sums):
+    """h = scan(scale * z + bias), for a recurrence without a product of its own; z (S, T+1, R, N), scale (N,)."""
+    slices, times, rows, n = z.shape[0], z.shape[1] - 1, z.shape[2], bias.shape[2]
+    for s in prange(slices):
+        a = np.empty((scan.steps * rows, n), z.dtype)
+        tile_sums = np.empty((2, n), z.dtype)
+        z_rows, h_rows = _rows_of(z[s]), _rows_of(h[s])
+        if sums.shape[0]:
+            sums[s] = 0
+        for t0 in range(0, times, scan.steps):
+            steps = min(scan.steps, times - t0)
+            first = (t0 + 1) * rows
+            for r in range(steps * rows):
+                for j in range(n):
+                    a[r, j] = scale[j] * z_rows[first + r, j]
+            scan_tile(a[: steps * rows], bias[s], scan, h_rows, column, t0, scan.lengths[s])
+            if sums.shape[0]:
+                add_moments(h_rows, column, rows, t0, steps, scan.lengths[s], tile_sums, sums[s])
+
+
+@parallel_kernel
+def drive_backward(scan, h, g, up, gz, add, row_sums, du, carry):
+    """Backward of `drive_forward`: gz (S, T+1, R, N) receives (with add: gains) delta; g may be gz without add."""
+    slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], row_sums.shape[2]
+    tiles = -(-times // scan.steps)
+    for s in prange(slices):
+        delta = np.empty((scan.steps * rows, n), h.dtype)
+        h_rows, g_rows, gz_rows = _rows_of(h[s]), _rows_of(g[s]), _rows_of(gz[s])
+        row_sums[s] = 0
+        du[s] = 0
+        for q in range(tiles):
+            t0 = (tiles - 1 - q) * scan.steps
+            steps = min(scan.steps, times - t0)
+            first = (t0 + 1) * rows
+            silence(g_rows, 0, n, first, min(max(up.first - t0, 0), steps) * rows)
+            scan_tile_backward(
+                g_rows, first, 0, up, up.gain[s], scan, h_rows, 0, t0, scan.lengths[s],
+                carry[s], delta[: steps * rows], row_sums[s], du[s],
+            )  # fmt: skip
+            for r in range(steps * rows):
+                for j in range(n):
+                    if add:
+                        gz_rows[first + r, j] += delta[r, j]
+                    else:
+                        gz_rows[first + r, j] = delta[r, j]

@@ -45,7 +45,7 @@ def sgd(p: Array, g: Array, v: Array, bounds: Array, table: Array, c: Array) -> 
 def _rmsprop(p, g, sq, v, row, c):
     rate, coupled, decoupled = row
     alpha, rest, inside, outside, momentum, into, onto = c[0], c[1], c[2], c[3], c[4], c[5], c[6]
-    # The TF1 form scales each step before it is summed, the torch form the sum: they differ when the rate moves.
+    # The TF1 form scales each step before summing, the torch form the sum: they differ once the rate moves.
     before, after = into * rate + onto, into + onto * rate
     if v.size == 0:
         for i in range(p.size):

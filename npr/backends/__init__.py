@@ -1,0 +1,35 @@
+"""Devices that run the kernels; chosen by an argument, never by a global."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from npr.errors import BackendError, ConfigError
+from npr.registry import unknown
+
+if TYPE_CHECKING:
+    from npr.backends.cpu import Cpu
+
+DEVICES = ("cpu", "cuda")
+
+
+def get_backend(name: str = "cpu", threads: int = 0) -> Cpu:
+    """The backend called `name`; threads = 0 takes every core this process may use.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device or the number of threads is negative.
+    BackendError
+        If the device cannot be used here.
+    """
+    if name not in DEVICES:
+        raise ConfigError(unknown("device", name, list(DEVICES)))
+    if threads < 0:
+        raise ConfigError(f"threads must be 0 (all cores) or more, got {threads}")
+    if name == "cuda":
+        raise BackendError("device 'cuda' is not available: this version has CPU kernels only; use --device cpu")
+    from npr.backends.cpu import Cpu
+
+    return Cpu(threads or len(os.sched_getaffinity(0)))

@@ -1,0 +1,81 @@
+"""The CPU backend: numba kernels, a thread count, and large arrays that are used again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from types import SimpleNamespace
+
+import numba
+import numpy as np
+import threadpoolctl
+
+from npr.kernels import affine, diagonal, norm, pointwise, stack, tile
+
+Array = np.ndarray
+
+
+class Pool:
+    """Arrays that went out of use, kept by shape: fresh pages cost as much as the arithmetic on them."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple, list[Array]] = defaultdict(list)
+
+    def lease(self) -> Lease:
+        """A set of arrays that return to the pool when the lease is dropped."""
+        return Lease(self)
+
+    def pop(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+        """A free array of this shape, or a new one; its contents are arbitrary, row 0 of time is zero."""
+        free = self._free[shape, dtype]
+        return free.pop() if free else np.zeros(shape, dtype)
+
+    def push(self, arrays: list[Array]) -> None:
+        """Take arrays back."""
+        for array in arrays:
+            self._free[array.shape, array.dtype].append(array)
+
+    def clear(self) -> None:
+        """Forget all free arrays."""
+        self._free.clear()
+
+
+class Lease:
+    """Arrays on loan from a pool for as long as this object lives."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._arrays: list[Array] = []
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+        """An array nobody else holds; uninitialised."""
+        array = self._pool.pop(shape, np.dtype(dtype))
+        self._arrays.append(array)
+        return array
+
+    def __del__(self) -> None:
+        self._pool.push(self._arrays)
+
+
+class Cpu:
+    """Kernels for the host's processor.
+
+    Parameters
+    ----------
+    threads : int
+        Threads of the parallel kernels; results do not depend on it.
+    """
+
+    name = "cpu"
+    activations = pointwise.CODES
+
+    def __init__(self, threads: int) -> None:
+        self.threads = min(threads, numba.config.NUMBA_NUM_THREADS)
+        numba.set_num_threads(self.threads)
+        # One BLAS thread: NumPy's and SciPy's pools would fight with ours for the same cores.
+        threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+        self.pool = Pool()
+        self.kernels = SimpleNamespace(affine=affine, diagonal=diagonal, norm=norm, stack=stack)
+
+    def pack(self, w: Array) -> Array:
+        """W as panels for the kernels."""
+        return tile.pack(w)

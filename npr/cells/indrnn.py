@@ -1,0 +1,141 @@
+"""IndRNN, the elementwise recurrence h_t = f(x_t W + b + u * h_{t-1}). Source: arXiv 1803.04831."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from npr.context import GradSignal, Pass, Signal
+from npr.layers.fold import Unfolded, fold, gate, unfold
+from npr.params import Params
+
+Array = np.ndarray
+
+
+class IndRNNCache(NamedTuple):
+    """Input, states and effective recurrent vector of one forward pass."""
+
+    x: Signal
+    W: Array | None
+    h: Array
+    column: int
+    u: Array
+    pre_activation: Array | None  # (T, B, N), where it was asked for
+
+
+class Drive(NamedTuple):
+    """dL/dh of the states as the backward kernel forms it: gain * g + lean * h + offset."""
+
+    g: GradSignal
+    gain: Array  # (S, R, N)
+    lean: Array  # (N,)
+    offset: Array  # (N,)
+
+
+class Bound(NamedTuple):
+    """Range of |u|, and whether the network clips u in its graph instead of projecting the parameter."""
+
+    low: float
+    high: float
+    in_graph: bool
+
+    def effective(self, u: Array) -> Array:
+        """The u that the recurrence uses: clip(sign(u) max(|u|, low), -high, high) in the graph, else u."""
+        if not self.in_graph:
+            return u
+        return np.clip(np.sign(u) * np.maximum(np.abs(u), self.low), -self.high, self.high).astype(u.dtype)
+
+    def effective_backward(self, u: Array, d_effective: Array) -> Array:
+        """Gradient of the in-graph clip: 1 where low <= |u| <= high, 0 outside."""
+        if not self.in_graph:
+            return d_effective
+        return np.where((np.abs(u) >= self.low) & (np.abs(u) <= self.high), d_effective, 0.0)
+
+    def project(self, u: Array) -> None:
+        """u <- clip(u, -high, high) in place, unless the graph does it."""
+        if not self.in_graph:
+            np.clip(u, -self.high, self.high, out=u)
+
+
+@dataclass(frozen=True)
+class IndRNN:
+    """The cell with its input product (input_size > 0) or fed with pre-activations (input_size = 0)."""
+
+    input_size: int
+    hidden_size: int
+    activation: str
+    bound: Bound
+    step_clip: float = 0.0
+
+    def scan(self, run: Pass, u: Array):
+        """The recurrence's arguments as the kernels take them."""
+        backend, cut = run.context.backend, run.slicing
+        code = backend.activations[self.activation]
+        return backend.kernels.diagonal.Scan(u, cut.lengths, code, cut.steps, float(self.step_clip))
+
+    def forward(
+        self, run: Pass, params: Params, x: Signal, h0: Array, into: tuple[Array, int] | None, moments: bool
+    ) -> tuple[IndRNNCache, Array | None]:
+        """States of all steps, into columns of a given array or a new one; moments (S, 2, N) of h if asked."""
+        cut, n = run.slicing, self.hidden_size
+        kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
+        u = self.bound.effective(params["u"])
+        h, column = into if into else (run.buffer(n), 0)
+        h[:, 0, :, column : column + n] = h0
+        sums = np.zeros((cut.slices if moments else 0, 2, n))
+        rows = (cut.slices, cut.rows)
+        if self.input_size:
+            folded, bias = fold(x, params["W_in"], params["bias"], rows)
+            panels = backend.pack(folded)
+            kernels.layer_forward(x.raw, gate(x), panels, bias, self.scan(run, u), h, column, sums)
+        else:
+            scale = np.ones(n, run.dtype) if x.scale is None else x.scale
+            shift = np.zeros(n, run.dtype) if x.shift is None else x.shift
+            bias = np.ascontiguousarray(np.broadcast_to(shift, (*rows, n)))
+            kernels.drive_forward(x.raw, scale, bias, self.scan(run, u), h, column, sums)
+        kept = None
+        if "pre_activation" in run.context.keep:
+            kept = pre_activation(run, x, params, u, h[..., column : column + n])
+        return IndRNNCache(x, params.get("W_in"), h, column, u, kept), sums if moments else None
+
+    def backward(
+        self, run: Pass, params: Params, cache: IndRNNCache, drive: Drive, carry: Array, gx: Array | None, add: bool
+    ) -> tuple[Params, GradSignal]:
+        """Gradients of W_in, bias and u; gx gets (with add: gains) dL/dx; carry (S, R, N): dL/dh_T becomes dL/dh_0."""
+        cut, n = run.slicing, self.hidden_size
+        kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
+        row_sums = np.empty((cut.slices, cut.rows, n), run.dtype)
+        du = np.empty((cut.slices, n), run.dtype)
+        up = kernels.Upstream(drive.gain, drive.lean, drive.offset, drive.g.first)
+        scan, g = self.scan(run, cache.u), drive.g
+        target = np.empty((0, 1, 1, 1), run.dtype) if gx is None else gx
+        grads: Params = {}
+        sums: tuple = (None, None)
+        if self.input_size:
+            dw = np.empty((cut.slices, self.input_size, n), run.dtype)
+            kernels.layer_backward(
+                cache.x.raw, gate(cache.x), backend.pack(cache.W.T), scan, cache.h, cache.column,
+                g.raw, g.column, up, target, add, dw, row_sums, du, carry,
+            )  # fmt: skip
+            found: Unfolded = unfold(cache.x, cache.W, dw, row_sums)
+            grads, sums = {"W_in": found.W, "bias": found.bias}, (found.sum_dy, found.sum_dyh)
+        else:
+            kernels.drive_backward(scan, cache.h, g.raw, up, target, add, row_sums, du, carry)
+        grads["u"] = self.bound.effective_backward(params["u"], du.sum(0))
+        return grads, GradSignal(target, 0, 0, *sums)
+
+
+def pre_activation(run: Pass, x: Signal, params: Params, u: Array, h: Array) -> Array:
+    """a_t = value_t W_in + bias + u * h_{t-1} of all steps, (T, B, N), for inspection."""
+    value = x.raw[:, 1:, :, : x.channels]
+    if x.scale is not None:
+        value = value * x.scale + x.shift
+    if x.mask is not None:
+        value = value * x.mask[:, None]
+    if "W_in" in params:
+        value = value @ params["W_in"] + params["bias"]
+    a = np.zeros(h.shape, h.dtype)
+    a[:, 1:] = value + u * h[:, :-1]
+    return run.slicing.join(a)

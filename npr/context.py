@@ -1,0 +1,127 @@
+"""What a pass through a network is told, and what travels between its layers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from npr.params import Array, Buffers, Params
+from npr.slices import Slicing
+
+State = tuple[Array, ...]
+
+
+class Context(NamedTuple):
+    """Choices of one forward pass.
+
+    Attributes
+    ----------
+    backend : Backend
+        From `npr.backends.get_backend`.
+    norm : {"batch", "running"}
+        Statistics that batch normalisation uses: those of this batch, or the stored ones.
+    dropout : bool
+        Whether dropout draws masks, one per sequence and unit.
+    rng : numpy.random.Generator, optional
+        Source of the masks; needed if `dropout` is true.
+    norm_weight : float, optional
+        Weight of this batch in the stored statistics; None takes each layer's momentum, 0.0 leaves them.
+    keep : frozenset of str
+        Extra series the cache shall hold for inspection: "pre_activation", "h".
+    """
+
+    backend: Any
+    norm: str = "batch"
+    dropout: bool = False
+    rng: np.random.Generator | None = None
+    norm_weight: float | None = None
+    keep: frozenset[str] = frozenset()
+
+
+class Pass(NamedTuple):
+    """A context together with how this batch is cut and where its large arrays come from."""
+
+    context: Context
+    slicing: Slicing
+    lease: Any
+    dtype: np.dtype
+
+    def buffer(self, width: int) -> Array:
+        """An uninitialised (S, T+1, R, width) array that lives as long as the pass's cache."""
+        cut = self.slicing
+        return self.lease.take((cut.slices, cut.times + 1, cut.rows, width), self.dtype)
+
+
+class Signal(NamedTuple):
+    """Activations (S, T+1, R, >= channels) not yet normalised or masked: value = mask * (scale * raw + shift)."""
+
+    raw: Array
+    channels: int
+    scale: Array | None = None  # (channels,)
+    shift: Array | None = None  # (channels,)
+    mask: Array | None = None  # (S, R, channels)
+
+
+class GradSignal(NamedTuple):
+    """dL/dvalue of a Signal, in columns of raw; nothing arrives before step `first`.
+
+    sum_dy and sum_dyh are the sums over all entries of mask * dL/dvalue and of that times the raw activation,
+    which batch norm needs and the product that wrote `raw` knows; None if nobody has computed them.
+    """
+
+    raw: Array
+    column: int = 0
+    first: int = 0
+    sum_dy: Array | None = None
+    sum_dyh: Array | None = None
+
+
+class Forward(NamedTuple):
+    """Result of a forward pass: output (B, K) or (T, B, K), final state, new buffers, cache for backward."""
+
+    output: Array
+    state: State
+    buffers: Buffers
+    cache: Any
+
+
+class Backward(NamedTuple):
+    """Result of a backward pass: gradients named like the parameters, dL/dx (T, B, D) or None, dL/dstate."""
+
+    params: Params
+    x: Array | None
+    state: State
+
+
+class Model(Protocol):
+    """A registered network: a frozen dataclass of sizes and options that holds no array."""
+
+    input_size: int
+    output_size: int
+    seq_len: int
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> tuple[Params, Buffers]:
+        """Fresh parameters and buffers."""
+
+    def forward(
+        self,
+        ctx: Context,
+        params: Params,
+        buffers: Buffers,
+        x: Array,
+        state: State | None = None,
+        lengths: Array | None = None,
+    ) -> Forward:
+        """Outputs for x (T, B, input_size)."""
+
+    def backward(
+        self, ctx: Context, params: Params, cache: Any, d_output: Array, d_state: State | None = None
+    ) -> Backward:
+        """Gradients of the loss whose derivative in the output is d_output."""
+
+    def project(self, params: Params) -> None:
+        """Put the parameters back into their constraint set, in place."""
+
+    def decays(self, name: str) -> bool:
+        """Whether weight decay may act on the parameter called `name`."""

@@ -1,0 +1,1 @@
+"""Layers without memory: linear map, batch normalisation, dropout."""

@@ -1,0 +1,1 @@
+"""Networks: recurrent layers wired together, with a readout; each is registered under its paper's name."""

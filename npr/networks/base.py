@@ -1,0 +1,182 @@
+"""What every IndRNN network does around its layers: cutting the batch, the readout, state in and out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npr import params as parameters
+from npr.context import Backward, Context, Forward, GradSignal, Pass, Signal, State
+from npr.layers.linear import Linear, LinearCache, gradient_last, value_last
+from npr.networks.options import IndRNNOptions
+from npr.networks.unit import prefixed, scope
+from npr.params import Array, Buffers, Params
+from npr.slices import cut
+
+
+class Cache(NamedTuple):
+    """Everything the backward pass reads, and the series that were asked for by name."""
+
+    run: Pass
+    x: Signal
+    layers: Any
+    top: Signal
+    readout: LinearCache | None
+    last: tuple[Array, Array] | None
+    kept: dict[str, Array]
+
+
+class Layers(NamedTuple):
+    """Result of the layers of a network: the signal for the readout, states, buffers, caches, kept series."""
+
+    top: Signal
+    states: list[Array]  # (S, T+1, R, n) per recurrent layer
+    buffers: Buffers
+    caches: Any
+    kept: dict[str, Array]
+
+
+class IndRNNNetwork(IndRNNOptions):
+    """Forward and backward around `_forward_layers` and `_backward_layers` of a network."""
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> tuple[Params, Buffers]:
+        """Parameters as views of one flat buffer of `dtype`; batch norm's statistics in float64."""
+        params, buffers = self._init_layers(rng)
+        size = (self.widths()[-1][1], self.output_size)
+        params |= prefixed("readout.", self.init_linear(rng, size, self.readout_init))
+        return parameters.pack(params, dtype), buffers
+
+    def forward(
+        self,
+        ctx: Context,
+        params: Params,
+        buffers: Buffers,
+        x: Array,
+        state: State | None = None,
+        lengths: Array | None = None,
+    ) -> Forward:
+        """Outputs for x.
+
+        Parameters
+        ----------
+        x : Array (T, B, input_size), in the dtype of the parameters
+        state : tuple of Array (B, n), optional
+            Initial state of every recurrent layer; zero if not given.
+        lengths : Array (B,) of int, optional
+            Steps of every sequence, 1..T. A sequence that has ended keeps its state, counts in no statistics,
+            and its later outputs are zero.
+
+        Returns
+        -------
+        Forward
+            output (B, output_size) or, with readout "every", (T, B, output_size).
+
+        Raises
+        ------
+        ValueError
+            If a shape or dtype does not fit.
+        """
+        dtype = params["readout.W"].dtype
+        self._check(x, dtype, state)
+        slicing = cut(x.shape[0], x.shape[1], lengths)
+        run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype)
+        signal = Signal(slicing.split(x), self.input_size)
+        sizes = [n for _, n in self.widths()]
+        starts = [np.zeros((slicing.slices, slicing.rows, n), dtype) for n in sizes]
+        if state is not None:
+            starts = [slicing.split_rows(part.astype(dtype, copy=False)) for part in state]
+        done = self._forward_layers(run, params, buffers, signal, starts)
+        output, readout, last = self._read(run, scope(params, "readout."), done.top)
+        final = tuple(slicing.join_rows(h[:, -1]) for h in done.states)
+        cache = Cache(run, signal, done.caches, done.top, readout, last, done.kept)
+        return Forward(output, final, done.buffers, cache)
+
+    def backward(
+        self,
+        ctx: Context,
+        params: Params,
+        cache: Cache,
+        d_output: Array,
+        d_state: State | None = None,
+        input_gradient: bool = True,
+    ) -> Backward:
+        """Gradients of the loss with dL/doutput = d_output and dL/dstate = d_state (zero if not given).
+
+        Returns
+        -------
+        Backward
+            params named and shaped like the parameters, in one flat buffer; x (T, B, input_size), or None
+            without input_gradient; state, dL/dh_0 of every recurrent layer (B, n).
+        """
+        run = cache.run
+        sizes = [n for _, n in self.widths()]
+        slicing = run.slicing
+        carries = [np.zeros((slicing.slices, slicing.rows, n), run.dtype) for n in sizes]
+        if d_state is not None:
+            carries = [slicing.split_rows(part.astype(run.dtype, copy=False)) for part in d_state]
+        grads, dy = self._read_backward(run, scope(params, "readout."), cache, d_output)
+        gx = np.zeros_like(cache.x.raw) if input_gradient else None
+        layer_grads = self._backward_layers(run, params, cache, dy, carries, gx)
+        named = layer_grads | prefixed("readout.", grads)
+        flat = parameters.pack({name: named[name] for name in params}, run.dtype)
+        dx = slicing.join(gx) if gx is not None else None
+        return Backward(flat, dx, tuple(slicing.join_rows(carry) for carry in carries))
+
+    def project(self, params: Params) -> None:
+        """u <- clip(u, -u_max, u_max) in place, where the bound is kept by projection."""
+        if self.u_bound != "project":
+            return
+        for name, value in params.items():
+            if name.endswith(".u"):
+                np.clip(value, -self.bound, self.bound, out=value)
+
+    def decays(self, name: str) -> bool:
+        """Weights and the gamma of batch norm decay; u, biases and beta never do."""
+        return name.rsplit(".", 1)[-1] in ("W", "W_in", "gamma")
+
+    def widths(self) -> list[tuple[int, int]]:
+        """(input size, units) of every recurrent layer, in the order of the state; input size 0 where fed."""
+        raise NotImplementedError
+
+    def _read(self, run: Pass, params: Params, top: Signal):
+        if self.readout == "last":
+            raw, value = value_last(run, top)
+            return value @ params["W"] + params["bias"], None, (raw, value)
+        y = run.buffer(self.output_size)
+        cache, _ = Linear(top.channels, self.output_size).forward(run, params, top, y)
+        output = run.slicing.join(y)
+        return output * self._valid(run), cache, None
+
+    def _read_backward(self, run: Pass, params: Params, cache: Cache, d_output: Array):
+        g = run.buffer(cache.top.channels)
+        if cache.last is not None:
+            raw, value = cache.last
+            d_output = np.asarray(d_output, run.dtype)
+            grads = {"W": value.T @ d_output, "bias": d_output.sum(0)}
+            return grads, gradient_last(run, cache.top, raw, d_output @ params["W"].T, g)
+        gy = run.slicing.split(np.asarray(d_output * self._valid(run), run.dtype))
+        return Linear(cache.top.channels, self.output_size).backward(run, cache.readout, gy, g)
+
+    def _valid(self, run: Pass) -> Array:
+        lengths = run.slicing.lengths.reshape(-1)[: run.slicing.batch]
+        return (np.arange(run.slicing.times)[:, None] < lengths)[:, :, None].astype(run.dtype)
+
+    def _check(self, x: Array, dtype: np.dtype, state: State | None) -> None:
+        if x.ndim != 3 or x.shape[2] != self.input_size or x.dtype != dtype:
+            raise ValueError(f"x must be (T, B, {self.input_size}) of {dtype}, got {x.shape} of {x.dtype}")
+        shapes = [(x.shape[1], n) for _, n in self.widths()]
+        if state is not None and [np.shape(part) for part in state] != shapes:
+            raise ValueError(f"state must hold arrays of shapes {shapes}, got {[np.shape(part) for part in state]}")
+
+    def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
+        raise NotImplementedError
+
+    def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
+        raise NotImplementedError
+
+    def _backward_layers(
+        self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
+    ) -> dict[str, Array]:
+        raise NotImplementedError
+
