@@ -105,10 +105,16 @@ class Norm:
     def _moments(self, run: Pass, raw: Array, sums: Array | None):
         if sums is None:
             total = self._step_sums(run, raw, raw, np.empty((0, 0, 0), raw.dtype))
+            if self.kind == "time":
+                return self._mean_and_variance(total.sum(1), float(run.slicing.entries))
             count = (run.slicing.lengths.reshape(-1, 1) > np.arange(run.slicing.times)).sum(0).astype(float)
             count = np.maximum(count, 1.0)[:, None]
         else:
             total, count = sums.sum(0), float(run.slicing.entries)
+        return self._mean_and_variance(total, count)
+
+    @staticmethod
+    def _mean_and_variance(total: Array, count):
         mean = total[0] / count
         return mean, np.maximum(total[1] / count - mean**2, 0.0), count
 

@@ -43,7 +43,7 @@ class IndRNNNetwork(IndRNNOptions):
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> tuple[Params, Buffers]:
         """Parameters as views of one flat buffer of `dtype`; batch norm's statistics in float64."""
         params, buffers = self._init_layers(rng)
-        size = (self.widths()[-1][1], self.output_size)
+        size = (self.readout_size(), self.output_size)
         params |= prefixed("readout.", self.init_linear(rng, size, self.readout_init))
         return parameters.pack(params, dtype), buffers
 
@@ -138,6 +138,10 @@ class IndRNNNetwork(IndRNNOptions):
     def widths(self) -> list[tuple[int, int]]:
         """(input size, units) of every recurrent layer, in the order of the state; input size 0 where fed."""
         raise NotImplementedError
+
+    def readout_size(self) -> int:
+        """Channels that the readout sees."""
+        return self.widths()[-1][1]
 
     def _read(self, run: Pass, params: Params, top: Signal):
         if self.readout == "last":

@@ -1,0 +1,127 @@
+"""Residual IndRNN with pre-activation: a stem, blocks of two recurrent layers around which the stream passes, and
+one last recurrent layer before the readout.
+
+    x_0 = input W + b                                   (stem)
+    x_{k+1} = x_k + L(D(N(R(L(D(N(R(x_k))))))))         (block k: R recurrence, N norm, D dropout, L linear map)
+    top = D(N(R(x_K)))
+
+Source: arXiv 1910.06251, section 4 and Indrnn_residualnet_preact.py of its authors: 5 blocks hold 11 recurrent layers.
+Parameter names stem.*, layers.<i>.{u, norm.*, linear.W, linear.bias}, readout.*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from npr.context import GradSignal, Pass, Signal
+from npr.fields import whole
+from npr.layers.linear import Linear, LinearCache
+from npr.networks.base import Cache, IndRNNNetwork, Layers
+from npr.networks.unit import UnitCache, prefixed, scope
+from npr.params import Array, Buffers, Params
+from npr.registry import models
+
+
+class ResidualCache(NamedTuple):
+    """Caches of the stem, of every recurrent layer and of the linear map after each but the last."""
+
+    stem: LinearCache
+    units: list[UnitCache]
+    linears: list[LinearCache]
+
+
+@models.register("indrnn-residual")
+@dataclass(frozen=True)
+class ResidualIndRNN(IndRNNNetwork):
+    """`blocks` residual blocks of two recurrent layers; see IndRNNOptions for the rest."""
+
+    blocks: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("[1, 1000]", blocks=self.blocks)
+
+    def widths(self) -> list[tuple[int, int]]:
+        """All recurrent layers are fed with pre-activations and have hidden_size units."""
+        return [(0, self.hidden_size)] * (2 * self.blocks + 1)
+
+    def _units(self):
+        return [self.unit(*size) for size in self.widths()]
+
+    def _linear(self, input_size: int | None = None) -> Linear:
+        return Linear(input_size or self.hidden_size, self.hidden_size)
+
+    def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
+        n, buffers = self.hidden_size, {}
+        params = prefixed("stem.", self.init_linear(rng, (self.input_size, n), self.w_init))
+        units = self._units()
+        for i, unit in enumerate(units):
+            new_params, new_buffers = self.init_unit(rng, unit, i == len(units) - 1)
+            if i < len(units) - 1:
+                new_params |= prefixed("linear.", self.init_linear(rng, (n, n), self.w_init))
+            params |= prefixed(f"layers.{i}.", new_params)
+            buffers |= prefixed(f"layers.{i}.", new_buffers)
+        return params, buffers
+
+    def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
+        n, new_buffers, kept = self.hidden_size, dict(buffers), {}
+        # The stream is only ever fed to recurrences, whose backward pass does not look at it: one array is enough,
+        # unless a norm before the recurrence keeps its input.
+        stream = run.buffer(n)
+        stem, _ = self._linear(self.input_size).forward(run, scope(params, "stem."), x, stream)
+        units, linears, inner = [], [], None
+        top = x
+        for i, unit in enumerate(self._units()):
+            name = f"layers.{i}."
+            fed = stream if i % 2 == 0 else inner
+            top, updated, cache = unit.forward(
+                run, scope(params, name), scope(buffers, name), Signal(fed, n), starts[i]
+            )
+            new_buffers |= prefixed(name, updated)
+            units.append(cache)
+            if cache.cell.pre_activation is not None:
+                kept[name + "pre_activation"] = cache.cell.pre_activation
+            if i == 2 * self.blocks:
+                break
+            into_stream = i % 2 == 1
+            target = self._next_stream(run, stream) if into_stream else run.buffer(n)
+            linear, _ = self._linear().forward(run, scope(params, name + "linear."), top, target, add=into_stream)
+            linears.append(linear)
+            stream, inner = (target, None) if into_stream else (stream, target)
+        states = [cache.cell.h for cache in units]
+        return Layers(top, states, new_buffers, ResidualCache(stem, units, linears), kept)
+
+    def _next_stream(self, run: Pass, stream: Array) -> Array:
+        if self.norm == "none" or self.norm_position == "after":
+            return stream
+        copy = run.buffer(self.hidden_size)
+        copy[...] = stream
+        return copy
+
+    def _backward_layers(
+        self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
+    ) -> dict[str, Array]:
+        n, parts, named = self.hidden_size, cache.layers, {}
+        units = self._units()
+        d_stream, g = run.buffer(n), dy.raw
+        for i in range(len(units) - 1, -1, -1):
+            name = f"layers.{i}."
+            if i < 2 * self.blocks:
+                # g held the gradient that the block's first half gets from its second, or is free to be reused.
+                source = d_stream if i % 2 == 1 else g
+                target = g if i % 2 == 1 else run.buffer(n)
+                grads, dy = self._linear().backward(run, parts.linears[i], source, target)
+                named |= prefixed(name + "linear.", grads)
+            from_stream = i % 2 == 0
+            last = i == 2 * self.blocks
+            into = d_stream if from_stream else dy.raw
+            grads, dy = units[i].backward(
+                run, scope(params, name), parts.units[i], dy, carries[i], into, add=from_stream and not last
+            )
+            named |= prefixed(name, grads)
+            g = dy.raw if not from_stream else g
+        grads, _ = self._linear(self.input_size).backward(run, parts.stem, d_stream, gx)
+        return named | prefixed("stem.", grads)
