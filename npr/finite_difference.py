@@ -14,45 +14,53 @@ STEPS = (1e-4, 1e-5, 1e-6, 1e-3)
 
 
 class Slope(NamedTuple):
-    """A derivative, the disagreement of the two differences it came from, and the step it was taken with."""
+    """A derivative, an estimate of its error, and the step it was taken with."""
 
     value: float
     error: float
     step: float
 
 
-def slope(loss: Callable[[float], float], step: float) -> Slope:
+def slope(loss: Callable[[float], float], start: float, step: float) -> Slope:
     """Derivative of `loss` at 0 from differences over +-step and +-step/2, extrapolated to step 0.
 
-    D(h) = (loss(h) - loss(-h)) / 2h;  value = (4 D(h/2) - D(h)) / 3, whose error falls with h^4.
+    D(h) = (loss(h) - loss(-h)) / 2h;        value = (4 D(h/2) - D(h)) / 3, whose error falls with h^4
+    S(h) = (loss(h) + loss(-h) - 2 loss(0)) / h;  error = max(|D(h/2) - D(h)| / 3, |S(h) - 2 S(h/2)|)
+
+    Where `loss` is smooth S falls with h, so that the second term of the error vanishes; a kink at 0, which D
+    does not see, leaves there the jump of the derivative.
 
     Parameters
     ----------
     loss : callable
         Function of one float.
+    start : float
+        loss(0).
     step : float
         The larger of the two steps.
 
     Returns
     -------
     Slope
-        `error` is the error of D(h/2) alone, thus a cautious bound where `loss` is smooth and a large number
-        where a kink lies within the step.
 
-    Source: Richardson, Phil. Trans. R. Soc. A 210 (1911).
+    Source: Richardson and Gaunt, Phil. Trans. R. Soc. A 226 (1927).
     """
-    coarse = (loss(step) - loss(-step)) / (2 * step)
-    fine = (loss(step / 2) - loss(-step / 2)) / step
-    return Slope((4 * fine - coarse) / 3, abs(fine - coarse) / 3, step)
+    half = step / 2
+    far, near = (loss(step), loss(-step)), (loss(half), loss(-half))
+    coarse, fine = (far[0] - far[1]) / (2 * step), (near[0] - near[1]) / step
+    bend = (far[0] + far[1] - 2 * start) / step - 2 * (near[0] + near[1] - 2 * start) / half
+    return Slope((4 * fine - coarse) / 3, max(abs(fine - coarse) / 3, abs(bend)), step)
 
 
-def best_slope(loss: Callable[[float], float], enough: float = 1e-7, floor: float = 0.0) -> Slope:
+def best_slope(loss: Callable[[float], float], start: float, enough: float = 1e-7, floor: float = 0.0) -> Slope:
     """The slope over `STEPS` that agrees best with itself; the gradient under test has no say in the choice.
 
     Parameters
     ----------
     loss : callable
         Function of one float.
+    start : float
+        loss(0).
     enough : float
         Relative error estimate at which no further step is tried.
     floor : float
@@ -65,7 +73,7 @@ def best_slope(loss: Callable[[float], float], enough: float = 1e-7, floor: floa
     """
     best = Slope(math.nan, math.inf, STEPS[0])
     for step in STEPS:
-        found = slope(loss, step)
+        found = slope(loss, start, step)
         if found.error < best.error:
             best = found
         if best.error <= enough * max(abs(best.value), floor):
@@ -74,7 +82,7 @@ def best_slope(loss: Callable[[float], float], enough: float = 1e-7, floor: floa
 
 
 def along(loss: Callable[[], float], array: Array, direction: Array) -> Callable[[float], float]:
-    """`loss` as a function of the distance walked from `array` along `direction`; `array` is restored each time."""
+    """`loss` as a function of the distance from `array` along `direction`; `array` comes back unchanged."""
     start = array.copy()
 
     def walked(distance: float) -> float:

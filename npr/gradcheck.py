@@ -80,10 +80,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The document of `npr gradcheck --json`; an infinite error, which JSON lacks, becomes None."""
-        rows = [
-            {"name": e.name, "shape": list(e.shape), "rel_error": _or_none(e.rel_error)}
-            for e in self.parameters
-        ]
+        rows = [{"name": e.name, "shape": list(e.shape), "rel_error": _or_none(e.rel_error)} for e in self.parameters]
         return {"model": self.model, "max_rel_error": _or_none(self.max_rel_error), "parameters": rows}
 
 
@@ -96,9 +93,9 @@ def check(
 ) -> Report:
     """Check the registered model `name` in every case of a fixed list.
 
-    Each tensor is compared along one random direction v, (<g, v> against the derivative of the loss along v),
-    and entry by entry in the cases meant for it. A point with a pre-activation nearer than 1e-4 to the kink of
-    ReLU is drawn again, at most five times; the sixth is used as it is.
+    Each tensor is compared along one random direction v (<g, v> against the derivative of the loss along v)
+    and, in the cases meant for it, entry by entry. A point with a pre-activation nearer than 1e-4 to the
+    kink of ReLU is drawn again, at most five times; the sixth is used as it is.
 
     Parameters
     ----------
@@ -132,9 +129,7 @@ def check(
     for case in cases:
         model = build(name, **options_for(name, case, options or {}))
         if getattr(model, "step_clip", 0.0):
-            raise ConfigError(
-                "step_clip alters the gradient on purpose: check the gradients with step_clip=0."
-            )
+            raise ConfigError("step_clip alters the gradient on purpose: check the gradients with step_clip=0.")
         results.append(check_case(model, case, seed, entries))
     return Report(name, tuple(results))
 
@@ -174,13 +169,14 @@ def check_case(model: Model, case: Case, seed: int = 0, entries: bool = True) ->
 def _compare(point: Point, entries: bool, seed: int) -> tuple[tuple[Checked, ...], bool]:
     """Errors of all variables, and whether no difference quotient showed a kink inside its step."""
     gradients = _gradients(point)
-    noise = float(np.finfo(np.float64).eps * np.abs(point.terms()).sum())
+    terms = point.terms()
+    noise = float(np.finfo(np.float64).eps * np.abs(terms).sum())
     rng = np.random.default_rng(seed)
     checked, steady = [], True
     for name, array in point.variables().items():
         errors = []
         for directions in _modes(array, rng, entries):
-            slopes = [_slope(point, array, direction, noise) for direction in directions]
+            slopes = [_slope(point, float(terms.sum()), array, direction, noise) for direction in directions]
             floor = _floor(noise, min(found.step for found in slopes))
             numeric = np.array([found.value for found in slopes])
             analytic = np.array([np.vdot(gradients[name], direction) for direction in directions])
@@ -199,17 +195,17 @@ def _modes(array: Array, rng: np.random.Generator, entries: bool) -> list[Array]
     return [along_one, each] if entries else [along_one]
 
 
-def _slope(point: Point, array: Array, direction: Array, noise: float) -> Slope:
+def _slope(point: Point, start: float, array: Array, direction: Array, noise: float) -> Slope:
     """Derivative of the loss along `direction`; steps grow with the largest value they move, if above 1."""
     reach = max(1.0, float(np.abs(array[direction != 0]).max()))
     loss = along(lambda: float(point.terms().sum()), array, reach * direction)
-    found = best_slope(loss, floor=_floor(noise, STEPS[0]))
+    found = best_slope(loss, start, floor=_floor(noise, STEPS[0]))
     return Slope(found.value / reach, found.error / reach, found.step * reach)
 
 
 def _floor(noise: float, step: float) -> float:
-    """Gradient whose difference quotient at this step carries rounding noise of a quarter of the tolerance."""
-    return 4 * noise / (step * TOLERANCE)
+    """Size of a gradient whose difference quotient rounding alone moves by a tenth of the tolerance."""
+    return 10 * noise / (step * TOLERANCE)
 
 
 def _gradients(point: Point) -> dict[str, Array]:
@@ -218,9 +214,7 @@ def _gradients(point: Point) -> dict[str, Array]:
     for name, array in point.variables().items():
         if name not in found or found[name].shape != array.shape:
             got = "missing" if name not in found else f"of shape {found[name].shape}"
-            raise CheckFailed(
-                f"The gradient of {name}, shape {array.shape}, is {got}: backward must return it."
-            )
+            raise CheckFailed(f"The gradient of {name}, shape {array.shape}, is {got}: backward must return it.")
     return found
 
 

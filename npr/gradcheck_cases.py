@@ -48,6 +48,16 @@ class Case:
 
 
 SMALL: Mapping[str, Any] = {"input_size": 2, "output_size": 3, "hidden_size": 4, "layers": 2}
+DEPTHS: Mapping[str, Mapping[str, Any]] = {
+    "indrnn-residual": {"blocks": 1},
+    "indrnn-dense": {"growth": 1, "blocks": "1,1"},
+}
+DROPOUTS: Mapping[str, Any] = {
+    "dropout": 0.3,
+    "dropout_first": 0.2,
+    "dropout_sec": 0.1,
+    "dropout_trans": 0.2,
+}
 
 CASES = (
     Case("recurrence", {"layers": 1, "norm": "none"}, steps=5, batch=3, carried=True, entries=True),
@@ -55,24 +65,22 @@ CASES = (
     Case("norm-before", {"norm": "time", "norm_position": "before"}, ragged=True, carried=True),
     Case("norm-steps", {"norm": "step", "readout": "every"}, steps=4, batch=6, ragged=True),
     Case("norm-steps-before", {"norm": "step", "norm_position": "before"}, batch=5, carried=True),
-    Case("dropout", {"dropout": 0.3, "readout": "every"}, batch=5, entries=True),
-    Case(
-        "ragged", {"layers": 3, "norm": "none", "readout": "every"}, ragged=True, carried=True, entries=True
-    ),
+    Case("dropout", {**DROPOUTS, "readout": "every"}, batch=5),
+    Case("ragged", {"layers": 3, "norm": "none", "readout": "every"}, ragged=True, carried=True, entries=True),
     Case("one-sequence", {"norm": "time", "hidden_size": 5}, steps=12, batch=1, carried=True),
     Case("one-step", {"norm": "none"}, steps=1, batch=3, carried=True),
     Case("tanh", {"activation": "tanh", "norm": "none", "readout": "every"}, batch=3, carried=True),
     Case("identity", {"activation": "identity", "layers": 1}, batch=3),
-    Case("clipped-u", {"u_bound": "clip", "u_max": 0.5, "layers": 3}, ragged=True),
+    Case("clipped-u", {"u_bound": "clip", "u_max": 0.5, "last_u": "as-others", "layers": 3}, ragged=True),
     Case("wide", {"hidden_size": 19, "input_size": 5}, steps=3, batch=9),
     Case("long", {"layers": 1}, steps=200, batch=2, carried=True),
 )
 
 
 def options_for(name: str, case: Case, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Small sizes, then the case, then the caller's own options; the first two as far as the model knows them."""
+    """Small sizes, then the case, as far as the model has such fields; the caller's options over both."""
     known = {entry.name for entry in dataclasses.fields(registry.models.get(name))}
-    ours = {**SMALL, "seq_len": case.steps, **case.options}
+    ours = {**SMALL, **DEPTHS.get(name, {}), "seq_len": case.steps, **case.options}
     return {key: value for key, value in ours.items() if key in known} | dict(options)
 
 
@@ -121,7 +129,7 @@ class Point(NamedTuple):
         return np.concatenate([(out.output * self.d_output).ravel(), *states])
 
     def margin(self) -> float | None:
-        """Distance of the nearest valid pre-activation from the kink of ReLU; None if the model keeps none."""
+        """Distance of the nearest valid pre-activation from the kink of ReLU; None if none is kept."""
         if getattr(self.model, "activation", "relu") in SMOOTH_ACTIVATIONS:
             return math.inf
         kept = getattr(self.forward().cache, "kept", None) or {}

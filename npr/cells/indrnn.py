@@ -97,7 +97,7 @@ class IndRNN:
             kernels.drive_forward(x.raw, scale, bias, self.scan(run, u), h, column, sums)
         kept = None
         if "pre_activation" in run.context.keep:
-            kept = pre_activation(run, x, params, u, h[..., column : column + n])
+            kept = pre_activation(run, x, params if self.input_size else {}, u, h[..., column : column + n])
         return IndRNNCache(x, params.get("W_in"), h, column, u, kept), sums if moments else None
 
     def backward(

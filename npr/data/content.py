@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -34,8 +35,9 @@ def read(path: Path, limit: int) -> bytearray:
     DataError
         If the file cannot be read, is damaged, or holds more than `limit` bytes.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file, found {'something else' if path.exists() else 'nothing'}.")
+    if not os.path.isfile(path):
+        found = "something else" if os.path.exists(path) else "nothing"
+        raise DataError(f"{path}: expected a file, found {found}.")
     try:
         with path.open("rb") as stream:
             return unpack(stream, limit, str(path))

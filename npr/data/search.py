@@ -54,7 +54,7 @@ def paths(folder: Path, known: KnownSet) -> dict[str, Path]:
         found = {}
         for file in known.files:
             for path in (candidate / file.name, candidate / f"{file.name}.gz"):
-                if path.exists():
+                if os.path.exists(path):
                     found[file.name] = path
                     break
         if found:

@@ -49,12 +49,12 @@ def draw(count: int, seed: int) -> Digits:
     return Digits(images, labels.astype(np.uint8))
 
 
-def train() -> Digits:
+def draw_train() -> Digits:
     """The training images: as many as leave 10,000 after the usual split of 5,000."""
     return draw(TRAIN_COUNT, seed=1)
 
 
-def test() -> Digits:
+def draw_test() -> Digits:
     """The test images, drawn by the same rules from another seed."""
     return draw(TEST_COUNT, seed=2)
 
@@ -73,12 +73,10 @@ def _bend(points: Floats, rng: np.random.Generator) -> Floats:
     """Displace by slow waves across the square, so that no two strokes run the same way; (N, P, 2)."""
     bent = points.copy()
     for axis in (0, 1):
-        size, phase, pace = (rng.normal(size=(3, len(points), 1)) * [[[0.035]], [[3.0]], [[0.2]]]) + [
-            [[0.0]],
-            [[0.0]],
-            [[1.0]],
-        ]
-        bent[:, :, axis] += size * np.sin(2 * np.pi * pace * points[:, :, 1 - axis] + phase)
+        size = rng.normal(0.0, 0.035, (len(points), 1))
+        phase = rng.uniform(0.0, 2.0 * np.pi, (len(points), 1))
+        waves = rng.normal(1.0, 0.2, (len(points), 1))
+        bent[:, :, axis] += size * np.sin(2.0 * np.pi * waves * points[:, :, 1 - axis] + phase)
     return bent
 
 
@@ -111,7 +109,7 @@ def _ink(points: Floats, rng: np.random.Generator) -> Bytes:
     steps = np.hypot(*np.moveaxis(np.diff(points, axis=1), -1, 0))
     # Points lie closer on a short trace: per pixel of line the ink must not depend on that.
     ink = _blur(canvas.reshape(count, SIDE, SIDE)) * np.median(steps, axis=1)[:, None, None]
-    pressure = rng.uniform(1.8, 4.0, count)[:, None, None]
+    pressure = rng.uniform(2.4, 5.0, count)[:, None, None]
     return np.rint(255.0 * np.clip(pressure * ink - 0.1, 0.0, 1.0)).astype(np.uint8).reshape(count, pixels)
 
 

@@ -21,7 +21,7 @@ import platformdirs
 from numba.core import config
 
 # NaN and infinity keep their meaning: training must notice them.
-OPTIONS = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
+OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
 
 if "NUMBA_THREADING_LAYER" not in os.environ:
     # The OpenMP layer fights with the thread pool of SciPy's BLAS, up to 17 times slower.

@@ -3,7 +3,6 @@ of a gradient that lies in memory. Rows whose sequence has ended count nowhere."
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
 from npr.kernels.jit import parallel_kernel

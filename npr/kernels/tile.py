@@ -78,7 +78,8 @@ class _Tile:
         vector = ir.VectorType(scalar, self.lanes)
         undefined = ir.Constant(vector, ir.Undefined)
         one = self.builder.insert_element(undefined, value, _I32(0))
-        return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes))
+        first = ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, undefined, first)
 
     def zero(self):
         return ir.Constant(self.vector, [0.0] * self.lanes)
@@ -221,8 +222,8 @@ def multiply(a, panels, c, accumulate):
     for p in range(panels.shape[0]):
         columns = min(width, n - p * width)
         b_start = p * panels.shape[1] * width
-        whole = columns == width
-        _rows(a, 0, a_row, 1, panels, b_start, width, a.shape[1], c, p * width, c_row, a.shape[0], columns, whole, accumulate)
+        whole, depth = columns == width, a.shape[1]
+        _rows(a, 0, a_row, 1, panels, b_start, width, depth, c, p * width, c_row, a.shape[0], columns, whole, accumulate)
 
 
 def multiply_transposed(a, b, c):

@@ -19,7 +19,7 @@ from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
 from npr.fields import whole, within
 from npr.networks.base import Cache, IndRNNNetwork, Layers
-from npr.networks.unit import Unit, UnitCache, prefixed, scope
+from npr.networks.unit import Unit, prefixed, scope
 from npr.params import Array, Buffers, Params
 from npr.registry import models
 

@@ -1,6 +1,7 @@
 """Plain IndRNN: layers of [linear map - recurrence - batch norm - dropout], one above the other.
 
-Source: arXiv 1803.04831, section 4; parameter names layers.<i>.{W_in, bias, u, norm.gamma, norm.beta}, readout.{W, bias}.
+Source: arXiv 1803.04831, section 4.
+Parameter names layers.<i>.{W_in, bias, u, norm.gamma, norm.beta}, readout.{W, bias}.
 """
 
 from __future__ import annotations

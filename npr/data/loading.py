@@ -93,8 +93,10 @@ def _named(known: KnownSet, place: search.Place) -> Loaded:
         f"Put {known.listing()} into {place.folder / known.name}, "
         f"or leave out {place.source} and npr will download them."
     )
-    if not place.folder.is_dir():
-        raise DataError(f"{place.source} names {place.folder}, which is not a folder. {way_out}")
+    if not (os.path.isdir(place.folder) and os.access(place.folder, os.R_OK | os.X_OK)):
+        raise DataError(
+            f"{place.source} names {place.folder}, which is not a folder that can be read. {way_out}"
+        )
     found = scan(known, place.folder)
     for fault in found.damaged.values():
         raise DataError(f"{place.source} names a folder with a damaged file. {fault} {way_out}")
@@ -103,7 +105,7 @@ def _named(known: KnownSet, place: search.Place) -> Loaded:
             f"{place.source} names {place.folder}, which lacks {', '.join(found.missing)} (plain or .gz) "
             f"of the data set {known.name}. {way_out}"
         )
-    return Loaded(found.content, place.source, place.folder)
+    return Loaded(found.content, place.source, search.home(place.folder, known))
 
 
 def cached(known: KnownSet, root: Path, log: Log, must_keep: bool = False) -> Loaded:

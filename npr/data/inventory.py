@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from npr.data import known as knowns
-from npr.data import load as loading
-from npr.data import search
+from npr.data import loading, search
 
 
 class FileState(NamedTuple):

@@ -1,0 +1,154 @@
+"""What a run will cost, found by making a few updates on random numbers."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npr import registry
+from npr.backends import get_backend
+from npr.data import search
+from npr.data.known import SETS
+from npr.params import count
+from npr.tasks.base import Batch, Stream, Task
+from npr.training.config import Config
+from npr.training.parts import Parts
+from npr.training.state import TrainingState, fresh
+from npr.training.update import update
+
+# Cost is linear in time steps, so that a part of a long sequence tells enough.
+STEPS = 256
+UPDATES = 2
+
+
+class Estimate(NamedTuple):
+    """Cost of a run.
+
+    parameters : number of trained scalars
+    seconds_per_update : of training alone, without validation
+    total_steps : updates, or None where the data that says so is not on this machine
+    memory_bytes : peak of the arrays of one update; data, libraries and compiler come on top
+    """
+
+    parameters: int
+    seconds_per_update: float
+    total_steps: int | None
+    memory_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The part of the JSON document of a dry run."""
+        seconds = None if self.total_steps is None else self.total_steps * self.seconds_per_update
+        return {**self._asdict(), "seconds": seconds}
+
+
+@dataclass(frozen=True)
+class RandomData:
+    """A data set and stream of random sequences of a task's shape, cut to `steps` time steps.
+
+    epoch : updates that the real data gives per epoch
+    """
+
+    task: Task
+    steps: int
+    epoch: int
+    batch_size: int = 1
+    dtype: DTypeLike = np.float32
+    name = "random"
+    notice = ""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Nothing is stored."""
+        return {}
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Nothing to tell."""
+        return {}
+
+    def train_stream(self, batch_size: int, seed: int, dtype: DTypeLike = np.float32) -> Stream:
+        """Batches of this size and type."""
+        return RandomData(self.task, self.steps, self.epoch, batch_size, dtype)
+
+    def batches(self, split: str, batch_size: int, dtype: DTypeLike = np.float32) -> Iterator[Batch]:
+        """There is nothing to evaluate."""
+        return iter(())
+
+    def updates_per_epoch(self, batch_size: int) -> int:
+        """Those of the real data."""
+        return self.epoch
+
+    def next(self) -> Batch:
+        """One batch, the same each time."""
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(self.steps, self.batch_size, self.task.input_size)).astype(self.dtype)
+        shape = (self.steps, self.batch_size) if self.task.readout == "every" else (self.batch_size,)
+        if self.task.loss == "cross-entropy":
+            return Batch(x, rng.integers(0, self.task.output_size, shape))
+        return Batch(x, rng.normal(size=(*shape, self.task.output_size)).astype(self.dtype))
+
+    def state(self) -> dict[str, Any]:
+        """There is no position."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """There is no position."""
+
+
+def estimate(config: Config) -> Estimate:
+    """Measure what a run of `config` costs; nothing is downloaded or written.
+
+    Raises
+    ------
+    ConfigError, BackendError
+        If the run could not start.
+    """
+    train, built = config.train, config.build()
+    steps = min(STEPS, built.task.seq_len)
+    epoch = None if train.steps or train.updates_per_epoch else _epoch(config, built.task)
+    parts = Parts(
+        train=train,
+        model=built.model,
+        dataset=RandomData(built.task, steps, epoch or 1),
+        optimizer=built.optimizer,
+        schedule=built.schedule,
+        loss=registry.losses.get(built.task.loss),
+        backend=get_backend(train.device, threads=train.threads),
+        metric=built.task.metric,
+    )
+    known_length = bool(train.steps or train.updates_per_epoch or epoch)
+    total = parts.total_steps() if known_length else None
+    tracemalloc.start()
+    state = fresh(parts)
+    fixed, _ = tracemalloc.get_traced_memory()
+    update(parts, state)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    stretch = built.task.seq_len / steps
+    seconds = _seconds(parts, state) * stretch
+    return Estimate(count(state.params), seconds, total, int(fixed + (peak - fixed) * stretch))
+
+
+def _seconds(parts: Parts, state: TrainingState) -> float:
+    """Time of one update."""
+    begin = time.perf_counter()
+    for _ in range(UPDATES):
+        update(parts, state)
+    return (time.perf_counter() - begin) / UPDATES
+
+
+def _epoch(config: Config, task: Task) -> int | None:
+    """Updates per epoch, or None if finding out would need a download."""
+    folder = Path(config.train.data_dir) if config.train.data_dir else None
+    place = search.place(folder)
+    here = (len(search.paths(place.folder, known_set)) == len(known_set.files) for known_set in SETS.values())
+    if not (place.named or any(here)):
+        return None
+    return task.open(config.train.data, folder, lambda line: None).updates_per_epoch(config.train.batch_size)

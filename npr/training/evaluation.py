@@ -1,0 +1,139 @@
+"""Measuring a state on a split, and estimating batch norm's statistics anew; neither touches training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from npr.losses import accuracy
+from npr.params import Array, Buffers
+from npr.tasks.base import Batch
+from npr.training import guard
+from npr.training.parts import Parts, Weights, counted
+from npr.training.seeds import Purpose, stream_seed
+
+Stop = Callable[[], object]
+Figures = dict[str, float]
+
+
+class Stopped(Exception):
+    """A measurement was asked to stop."""
+
+
+class _Sums(NamedTuple):
+    loss: float = 0.0
+    right: int = 0
+    entries: int = 0
+
+
+def never() -> bool:
+    """Do not stop."""
+    return False
+
+
+def score(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop = never) -> Figures:
+    """Loss and accuracy over every example of a split, dropout off.
+
+    Each target counts the same, however the examples fall into batches.
+
+    Parameters
+    ----------
+    parts : Parts
+        The run.
+    weights : Weights
+        What to measure.
+    split : {"train", "validation", "test"}
+        Examples; an empty split gives an empty result.
+    norm : {"running", "batch", "both"}
+        Statistics of batch norm: the stored ones, or those of each batch of the training's size.
+    stop : callable
+        Asked before each batch.
+
+    Returns
+    -------
+    dict
+        "loss", "accuracy" (0..1) where there are classes; with "both" also "batch_loss", "batch_accuracy".
+
+    Raises
+    ------
+    DivergedError
+        If the loss is not finite.
+    Stopped
+        If `stop` said so.
+    """
+    if not parts.dataset.sizes.get(split):
+        return {}
+    first, *second = ("running", "batch") if norm == "both" else (norm,)
+    figures = _measure(parts, weights, split, first, stop)
+    for other in second:
+        figures |= {f"{other}_{key}": value for key, value in _measure(parts, weights, split, other, stop).items()}
+    return figures
+
+
+def reestimated(parts: Parts, weights: Weights, step: int, stop: Stop = never) -> Buffers:
+    """Statistics of batch norm averaged over `reestimate` training batches, without dropout.
+
+    The batches are drawn by (seed, step) alone, so they neither depend on nor move the training data stream.
+
+    Parameters
+    ----------
+    parts : Parts
+        The run; with reestimate = 0 the statistics come back as they are.
+    weights : Weights
+        Parameters and statistics after `step` updates; they are left alone.
+    step : int
+        Updates done.
+    stop : callable
+        Asked before each batch.
+
+    Returns
+    -------
+    dict of Array
+        New statistics.
+
+    Raises
+    ------
+    Stopped
+        If `stop` said so.
+    """
+    train, buffers = parts.train, weights.copy().buffers
+    if not train.reestimate or not buffers:
+        return buffers
+    seed = stream_seed(train.seed, Purpose.REESTIMATION, step)
+    stream = parts.dataset.train_stream(train.batch_size, seed, np.dtype(train.dtype).type)
+    for count in range(1, train.reestimate + 1):
+        _check(stop)
+        batch = stream.next()
+        context = parts.context(norm="batch", norm_weight=1 / count)
+        buffers = parts.model.forward(context, weights.params, buffers, batch.x, lengths=batch.lengths).buffers
+    return buffers
+
+
+def _measure(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop) -> Figures:
+    """Figures of one pass over a split."""
+    train, sums = parts.train, _Sums()
+    context = parts.context(norm=norm, norm_weight=0.0)
+    batches: Iterable[Batch] = parts.dataset.batches(split, train.batch_size, np.dtype(train.dtype).type)
+    for batch in batches:
+        _check(stop)
+        forward = parts.model.forward(context, weights.params, weights.buffers, batch.x, lengths=batch.lengths)
+        sums = _add(parts, sums, batch, forward.output)
+    loss = sums.loss / max(sums.entries, 1)
+    guard.check_score(split, loss)
+    hit = {"accuracy": sums.right / max(sums.entries, 1)} if parts.metric == "accuracy" else {}
+    return {"loss": loss, **hit}
+
+
+def _add(parts: Parts, sums: _Sums, batch: Batch, output: Array) -> _Sums:
+    weight = counted(batch, output)
+    loss, _ = parts.loss(output, batch.target, weight)
+    entries = batch.target.size if weight is None else int(weight.sum())
+    right = int(accuracy(output, batch.target, weight)) if parts.metric == "accuracy" else 0
+    return _Sums(sums.loss + loss * entries, sums.right + right, sums.entries + entries)
+
+
+def _check(stop: Stop) -> None:
+    if stop():
+        raise Stopped

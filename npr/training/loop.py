@@ -1,0 +1,216 @@
+"""Starting a run, going on with it, and measuring it: the three calls that the command line makes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from npr.errors import ConfigError, StorageError
+from npr.training.checkpoint import Snapshot, load, read_manifest, step_of
+from npr.training.config import RESUMABLE, Config
+from npr.training.evaluation import score
+from npr.training.events import SILENT, Events
+from npr.training.finish import as_it_is, chosen, describe
+from npr.training.history import Checkpoints
+from npr.training.options import plain
+from npr.training.parts import Parts, open_parts
+from npr.training.provenance import provenance, versions
+from npr.training.result import Result, read_result
+from npr.training.run_folder import RESULT, RunFolder, read_config
+from npr.training.run_lookup import find_run
+from npr.training.state import TrainingState, fresh, restore
+from npr.training.trainer import Trainer
+
+PathLike = str | os.PathLike[str]
+SPLITS = ("train", "validation", "test")
+_WITHOUT_EFFECT = ("data_dir", "run_dir", "keep")
+
+
+def fit(
+    config: Config,
+    events: Events = SILENT,
+    run: RunFolder | PathLike | None = None,
+    parts: Parts | None = None,
+) -> Result:
+    """Train a model from the start, in a run folder of its own.
+
+    Parameters
+    ----------
+    config : Config
+        From `resolve`.
+    events : Events
+        Who watches; nobody by default.
+    run : RunFolder or path, optional
+        Where; by default `run_dir` of the configuration, or else a new folder below ./runs.
+    parts : Parts, optional
+        What to compute with, if not what the configuration builds.
+
+    Returns
+    -------
+    Result
+        Figures of the last training row, the best validation, and the test split.
+
+    Raises
+    ------
+    ConfigError, DataError, BackendError, RunBusyError
+        Before training begins; a folder made for it is removed again.
+    DivergedError, StorageError, Interrupted
+        From training; see `Trainer.run`.
+    """
+    train = config.train
+    if not isinstance(run, RunFolder):
+        place = run or train.run_dir or None
+        run = RunFolder.create(Path(place) if place else None, f"{train.model}-{train.task}")
+    with run as folder:
+        try:
+            for note in config.notes:
+                events.on_message(note)
+            parts = parts or open_parts(config, events.on_message)
+            state = fresh(parts)
+            folder.write_config(config, _about(parts))
+        except BaseException:
+            folder.discard()
+            raise
+        return Trainer(folder, config.flat(), parts, state, events).run()
+
+
+def resume(
+    run: PathLike,
+    changes: Mapping[str, Any] | None = None,
+    events: Events = SILENT,
+    parts: Parts | None = None,
+) -> Result:
+    """Go on with a run from its newest sound checkpoint, exactly as if it had never stopped.
+
+    A run made longer keeps the schedule it began with: cosine and one-cycle stay at their last factor.
+    A run that has nothing left to do gives its stored result.
+
+    Parameters
+    ----------
+    run : path
+        Run folder, or its number or name below ./runs.
+    changes : mapping, optional
+        New values of "epochs", "steps", "max_time" or "threads".
+    events : Events
+        Who watches.
+    parts : Parts, optional
+        What to compute with, if not what the configuration builds.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ConfigError
+        If another key is to change, or the checkpoint was made with another configuration.
+    StorageError
+        If no checkpoint is sound, or one does not fit the model.
+    NprError
+        As `fit`.
+    """
+    path = find_run(run)
+    with RunFolder.open(path) as folder:
+        config = read_config(path).changed(changes or {})
+        parts = parts or open_parts(config, events.on_message)
+        state = _state(folder, config, parts, events)
+        trainer = Trainer(folder, config.flat(), parts, state, events)
+        result = read_result(path / RESULT)
+        if result and result.steps == state.step and trainer.over():
+            events.on_message(f"Nothing is left to train in '{path}'. Make it longer with --steps or --epochs.")
+            return result
+        if parts.total_steps() > state.horizon:
+            events.on_message(f"The schedule keeps to its {state.horizon} updates; later ones use its last factor.")
+        if changes:
+            folder.write_config(config, _about(parts))
+        return trainer.run()
+
+
+def evaluate(
+    run_or_checkpoint: PathLike,
+    split: str = "test",
+    norm: str | None = None,
+    events: Events = SILENT,
+    parts: Parts | None = None,
+) -> dict[str, Any]:
+    """Measure a run or a checkpoint on one split; a run that trains at the same time is not disturbed.
+
+    Parameters
+    ----------
+    run_or_checkpoint : path
+        A run (its best state counts), or a checkpoint folder (the state of that very step counts, with
+        statistics of batch norm estimated anew if the run does so).
+    split : {"train", "validation", "test"}
+        Examples.
+    norm : {"running", "batch", "both"}, optional
+        Statistics of batch norm; by default as in the run.
+    events : Events
+        Receives messages.
+    parts : Parts, optional
+        What to compute with, if not what the configuration builds.
+
+    Returns
+    -------
+    dict
+        The document of `Result`, with the measured split in its place.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such run or split.
+    StorageError
+        If no checkpoint is sound.
+    """
+    if split not in SPLITS:
+        raise ConfigError(f"split = {split!r}: it must be one of {', '.join(SPLITS)}.")
+    given = Path(run_or_checkpoint)
+    single = step_of(given) >= 0
+    path = given.parent.parent if single else find_run(run_or_checkpoint)
+    config = read_config(path)
+    stored = load(given) if single else Checkpoints(path, report=events.on_message).newest()[1]
+    parts = parts or open_parts(config, events.on_message)
+    state = restore(parts, stored)
+    best = as_it_is(parts, state) if single else chosen(parts, state)
+    norm = norm or config.train.eval_norm
+    figures = score(parts, best.weights, split, norm)
+    result = describe(parts, state, best)._replace(run=str(path), norm=norm)
+    return {**result.document(), split: figures}
+
+
+def _state(folder: RunFolder, config: Config, parts: Parts, events: Events) -> TrainingState:
+    """State of the newest sound checkpoint; the beginning for a run killed before its first."""
+    checkpoints = folder.checkpoints(config.train.keep, events.on_message)
+    checkpoints.sweep()
+    if checkpoints.paths():
+        path, stored = checkpoints.newest()
+        _check_same(path, stored, config, events)
+        state = restore(parts, stored)
+    else:
+        state = fresh(parts)
+    try:
+        folder.metrics.cut(state.logged)
+    except OSError as error:
+        raise StorageError(f"Cannot change metrics.jsonl in '{folder.path}': {error.strerror}.") from error
+    return state
+
+
+def _check_same(path: Path, stored: Snapshot, config: Config, events: Events) -> None:
+    """Refuse a checkpoint made with another configuration; say so if only the software differs."""
+    now = config.flat()
+    differing = [key for key in {**stored.config, **now} if stored.config.get(key) != now.get(key)]
+    differing = sorted(set(differing) - {*RESUMABLE, *_WITHOUT_EFFECT})
+    if differing:
+        pairs = ", ".join(f"{key} {stored.config.get(key)!r} -> {now.get(key)!r}" for key in differing)
+        raise ConfigError(f"config.toml is not that of '{path}': {pairs}. Put the old values back.")
+    then, here = read_manifest(path).versions, versions()
+    other = [f"{name} {then[name]} (now {here.get(name)})" for name in then if then[name] != here.get(name)]
+    if other:
+        events.on_message(f"'{path}' was written with {', '.join(other)}: the last bits may come out differently.")
+
+
+def _about(parts: Parts) -> dict[str, Any]:
+    """Tables that describe a run beside its configuration."""
+    dataset = {key: value for key, value in parts.dataset.provenance.items() if value is not None}
+    return {"provenance": provenance(), "dataset": {"name": parts.dataset.name, **plain(dataset)}}

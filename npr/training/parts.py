@@ -1,0 +1,105 @@
+"""Everything a run computes with, gathered once: model, data, optimiser, schedule, loss, backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npr import registry
+from npr.backends import get_backend
+from npr.context import Context, Model
+from npr.optimizers import Optimizer
+from npr.params import Array, Buffers, Params, pack
+from npr.schedules import Schedule
+from npr.tasks.base import Batch, Dataset
+from npr.training.config import Config
+from npr.training.train_config import TrainConfig
+
+Loss = Callable[..., tuple[float, Array]]
+
+
+class Weights(NamedTuple):
+    """What a forward pass reads: parameters and the statistics of batch norm."""
+
+    params: Params
+    buffers: Buffers
+
+    def copy(self) -> Weights:
+        """Arrays that later updates do not touch."""
+        return Weights(pack(self.params), {name: np.array(value) for name, value in self.buffers.items()})
+
+
+class Parts(NamedTuple):
+    """The pieces of one run.
+
+    train : common configuration
+    model, dataset, optimizer, schedule : see their protocols
+    loss : function (output, target, weight) -> (value, dL/doutput)
+    backend : device
+    metric : "accuracy" or "loss", the validation figure that selects
+    higher : whether larger is better
+    """
+
+    train: TrainConfig
+    model: Model
+    dataset: Dataset
+    optimizer: Optimizer
+    schedule: Schedule
+    loss: Loss
+    backend: Any
+    metric: str = "accuracy"
+    higher: bool = True
+
+    def context(self, **choices: Any) -> Context:
+        """Context of one forward pass on this run's backend."""
+        return Context(self.backend, **choices)
+
+    def epoch_length(self) -> int:
+        """Updates that count as one epoch."""
+        return self.train.updates_per_epoch or self.dataset.updates_per_epoch(self.train.batch_size)
+
+    def total_steps(self) -> int:
+        """Updates the configuration asks for."""
+        return self.train.steps or self.train.epochs * self.epoch_length()
+
+
+def open_parts(config: Config, log: Callable[[str], None]) -> Parts:
+    """Build the parts of a configuration and open its data.
+
+    Parameters
+    ----------
+    config : Config
+        Resolved.
+    log : callable
+        Takes a line about data that is downloaded or replaced.
+
+    Raises
+    ------
+    ConfigError, DataError, BackendError
+        If one of them cannot be had.
+    """
+    train, built = config.train, config.build()
+    backend = get_backend(train.device, threads=train.threads)
+    dataset = built.task.open(train.data, Path(train.data_dir) if train.data_dir else None, log)
+    return Parts(
+        train=train,
+        model=built.model,
+        dataset=dataset,
+        optimizer=built.optimizer,
+        schedule=built.schedule,
+        loss=registry.losses.get(built.task.loss),
+        backend=backend,
+        metric=built.task.metric,
+        higher=built.task.higher_is_better,
+    )
+
+
+def counted(batch: Batch, output: Array) -> Array | None:
+    """1 for the time steps (T, B) that lie inside their sequence; None if every one does."""
+    if batch.lengths is None or output.ndim < 3:
+        return None
+    inside: Array = np.arange(len(output))[:, None] < batch.lengths
+    return inside.astype(output.dtype)

@@ -1,0 +1,206 @@
+"""All that a run must remember to go on in the same bits, to and from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npr.optimizers import OptState
+from npr.params import Array, Buffers, Params
+from npr.schedules import Schedule, ScheduleState
+from npr.tasks.base import Stream
+from npr.training.checkpoint import Snapshot
+from npr.training.parts import Parts, Weights
+from npr.training.seeds import Purpose, generator, stream_seed
+from npr.training.tensors import CheckpointError
+from npr.training.window import Window
+
+
+class Best(NamedTuple):
+    """The state with the best validation so far.
+
+    step : updates done
+    scores : what validation measured
+    weights : parameters, and the statistics they were validated with
+    optimizer : to go back to; None where the schedule never goes back
+    """
+
+    step: int
+    scores: dict[str, float]
+    weights: Weights
+    optimizer: OptState | None
+
+
+@dataclass
+class TrainingState:
+    """State after `step` updates.
+
+    Attributes
+    ----------
+    params, buffers, optimizer : Params, Buffers, OptState
+        What updates change.
+    rng : Generator
+        Of the dropout masks.
+    stream : Stream
+        Training data and the position in it.
+    horizon : int
+        Updates that the schedule plans for; a run that is made longer keeps it.
+    schedule : ScheduleState
+        What the schedule remembers of all validations.
+    best : Best or None
+        None before the first validation.
+    window : Window
+        Means since the last row.
+    evaluated, logged : int
+        Step of the latest validation and of the latest row.
+    ended : bool
+        Whether the schedule has ended training.
+    seconds : float
+        Time of training up to the latest checkpoint, over all sessions.
+    last_row : dict
+        Latest row of metrics.jsonl.
+    """
+
+    params: Params
+    buffers: Buffers
+    optimizer: OptState
+    rng: np.random.Generator
+    stream: Stream
+    horizon: int
+    step: int = 0
+    schedule: ScheduleState = field(default_factory=ScheduleState)
+    best: Best | None = None
+    window: Window = field(default_factory=Window)
+    evaluated: int = 0
+    logged: int = 0
+    ended: bool = False
+    seconds: float = 0.0
+    last_row: dict[str, Any] = field(default_factory=dict)
+
+    def keep_best(self, scores: dict[str, float], buffers: Buffers, reloads: bool) -> None:
+        """Remember this state, validated with `buffers`, as the best one."""
+        optimizer = self.optimizer.copy() if reloads else None
+        self.best = Best(self.step, scores, Weights(self.params, buffers).copy(), optimizer)
+
+    def go_back(self) -> None:
+        """Take parameters, statistics and optimiser from the best state; data and random numbers run on."""
+        if self.best is None or self.best.optimizer is None:
+            return
+        weights = self.best.weights.copy()
+        for name, value in self.params.items():
+            value[...] = weights.params[name]
+        self.buffers = weights.buffers
+        self.optimizer = self.best.optimizer.copy()
+
+
+def fresh(parts: Parts) -> TrainingState:
+    """State before the first update."""
+    train = parts.train
+    params, buffers = parts.model.init(generator(train.seed, Purpose.PARAMETERS), np.dtype(train.dtype).type)
+    seed = stream_seed(train.seed, Purpose.DATA_ORDER)
+    return TrainingState(
+        params=params,
+        buffers=buffers,
+        optimizer=parts.optimizer.init(params),
+        rng=generator(train.seed, Purpose.DROPOUT),
+        stream=parts.dataset.train_stream(train.batch_size, seed, np.dtype(train.dtype).type),
+        horizon=parts.total_steps(),
+    )
+
+
+def reloads(schedule: Schedule) -> bool:
+    """Whether a schedule may ask to go back to the best state."""
+    return type(schedule).observe is not Schedule.observe
+
+
+def snapshot(state: TrainingState, config: dict[str, Any]) -> Snapshot:
+    """What a checkpoint stores."""
+    tensors = {**_prefixed("params", state.params), **_prefixed("buffers", state.buffers)}
+    tensors |= _prefixed("moments", state.optimizer.moments)
+    table: dict[str, Any] = {
+        "rng": state.rng.bit_generator.state,
+        "data": state.stream.state(),
+        "schedule": state.schedule._asdict(),
+        "window": state.window._asdict(),
+        "optimizer_step": state.optimizer.step,
+        "best": None,
+        **{key: getattr(state, key) for key in _PLAIN},
+    }
+    if state.best is not None:
+        best = state.best
+        tensors |= _prefixed("best/params", best.weights.params) | _prefixed("best/buffers", best.weights.buffers)
+        table["best"] = {"step": best.step, "scores": best.scores, "optimizer_step": None}
+        if best.optimizer is not None:
+            tensors |= _prefixed("best/moments", best.optimizer.moments)
+            table["best"]["optimizer_step"] = best.optimizer.step
+    return Snapshot(state.step, tensors, table, config)
+
+
+def restore(parts: Parts, stored: Snapshot) -> TrainingState:
+    """State from a checkpoint of a run with the same parts.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint belongs to another model, optimiser or precision.
+    """
+    state, table = fresh(parts), stored.state
+    try:
+        _fill(state.params, stored.tensors, "params")
+        _fill(state.buffers, stored.tensors, "buffers")
+        state.optimizer = _optimizer(state, stored, "moments", table["optimizer_step"])
+        state.rng.bit_generator.state = table["rng"]
+        state.stream.restore(table["data"])
+        state.schedule = ScheduleState(**table["schedule"])
+        state.window = Window(**table["window"])
+        state.best = _best(state, stored)
+        for key in _PLAIN:
+            setattr(state, key, table[key])
+        state.step = stored.step
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"The checkpoint of step {stored.step} does not fit this run: {error!r}.") from error
+    return state
+
+
+def _best(state: TrainingState, stored: Snapshot) -> Best | None:
+    """The best state that a checkpoint holds; `state` gives the shapes."""
+    table = stored.state["best"]
+    if table is None:
+        return None
+    weights = Weights(state.params, state.buffers).copy()
+    _fill(weights.params, stored.tensors, "best/params")
+    _fill(weights.buffers, stored.tensors, "best/buffers")
+    optimizer = None
+    if table["optimizer_step"] is not None:
+        optimizer = _optimizer(state, stored, "best/moments", table["optimizer_step"])
+    return Best(table["step"], table["scores"], weights, optimizer)
+
+
+def _optimizer(state: TrainingState, stored: Snapshot, prefix: str, step: int) -> OptState:
+    copied = state.optimizer.copy()
+    _fill(copied.moments, stored.tensors, prefix)
+    return copied._replace(step=step)
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {f"{prefix}/{name}": value for name, value in arrays.items()}
+
+
+def _fill(arrays: Mapping[str, Array], tensors: Mapping[str, Array], prefix: str) -> None:
+    """Copy the tensors below `prefix` into `arrays`, which they must match one by one."""
+    start = prefix + "/"
+    found = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+    if found.keys() != arrays.keys():
+        raise ValueError(f"{prefix} {sorted(found.keys() ^ arrays.keys())} on one side only")
+    for name, target in arrays.items():
+        value = found[name]
+        if (value.shape, value.dtype) != (target.shape, target.dtype):
+            wanted = f"{target.dtype} {target.shape}"
+            raise ValueError(f"{start}{name} is {value.dtype} {value.shape}, wanted {wanted}")
+        target[...] = value
+
+
+_PLAIN = ("horizon", "evaluated", "logged", "ended", "seconds", "last_row")

@@ -1,0 +1,101 @@
+"""The configuration keys that every model and task shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from npr.errors import ConfigError
+from npr.fields import one_of, whole, within
+
+EVAL_NORMS = ("running", "batch", "both")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The keys that every model and task shares; the others are the fields of the chosen parts.
+
+    Parameters
+    ----------
+    model, task, optimizer, schedule : str
+        Registry names.
+    preset : str
+        Where values come from that are given nowhere else; "none" for the defaults alone.
+    batch_size : int
+        Sequences per update.
+    epochs, steps : int
+        Length of training: updates, or passes if `steps` is 0.
+    updates_per_epoch : int
+        What counts as one epoch; 0 for one pass over the training data.
+    max_time : float
+        Seconds of training, over all resumes, after which it ends; 0 for no limit.
+    seed : int
+        Of everything random in the run except the task's own choices.
+    threads : int
+        CPU threads, 0 for all cores; results do not depend on it.
+    dtype : {"float32", "float64"}
+        Of parameters and activations.
+    device : {"cpu", "cuda"}
+        Where to compute.
+    data, data_dir : str
+        Which data and where; see the task.
+    eval_every : int
+        Updates between validations, 0 for an epoch.
+    eval_norm : {"running", "batch", "both"}
+        Statistics that batch norm uses in evaluation. With "both" two figures are reported and the one with
+        stored statistics selects.
+    reestimate : int
+        Training batches over which the stored statistics are estimated anew, without dropout, before each
+        evaluation; 0 takes the running averages of training.
+    checkpoint_every : int
+        Updates between checkpoints, 0 for none but those at a new best and at the end.
+    keep : int
+        Newest checkpoints that stay; that of the best validation stays in addition.
+    log_every : int
+        Updates per row of metrics.jsonl.
+    run_dir : str
+        The run folder; empty for a new one below ./runs.
+    """
+
+    model: str = "indrnn"
+    task: str = "pmnist"
+    preset: str = "laptop"
+    batch_size: int = 32
+    epochs: int = 10
+    steps: int = 0
+    updates_per_epoch: int = 0
+    max_time: float = 0.0
+    optimizer: str = "adam"
+    schedule: str = "constant"
+    seed: int = 1
+    threads: int = 0
+    dtype: str = "float32"
+    device: str = "cpu"
+    data: str = "auto"
+    data_dir: str = ""
+    eval_every: int = 0
+    eval_norm: str = "running"
+    reestimate: int = 0
+    checkpoint_every: int = 500
+    keep: int = 2
+    log_every: int = 50
+    run_dir: str = ""
+
+    def __post_init__(self) -> None:
+        positive = ("batch_size", "log_every", "keep")
+        counts = (
+            "epochs",
+            "steps",
+            "updates_per_epoch",
+            "eval_every",
+            "reestimate",
+            "checkpoint_every",
+            "threads",
+        )
+        whole("[1, inf)", **{key: getattr(self, key) for key in positive})
+        whole("[0, inf)", **{key: getattr(self, key) for key in (*counts, "seed")})
+        within("[0, inf)", max_time=self.max_time)
+        one_of(EVAL_NORMS, eval_norm=self.eval_norm)
+        one_of(("float32", "float64"), dtype=self.dtype)
+        one_of(("cpu", "cuda"), device=self.device)
+        if not self.epochs and not self.steps:
+            raise ConfigError("epochs = 0 and steps = 0: one of them must say how long to train.")

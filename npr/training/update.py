@@ -1,0 +1,39 @@
+"""One update: batch, forward, loss, backward, clipping, optimiser, projection, guards."""
+
+from __future__ import annotations
+
+from npr.losses import accuracy
+from npr.training import guard
+from npr.training.parts import Parts, counted
+from npr.training.state import TrainingState
+from npr.training.window import Update
+
+
+def update(parts: Parts, state: TrainingState) -> Update:
+    """Make one update, in place, and count it.
+
+    Raises
+    ------
+    DivergedError
+        If the loss, a gradient or a parameter is not finite; the state is then not fit to be saved.
+    """
+    model, step = parts.model, state.step + 1
+    batch = state.stream.next()
+    context = parts.context(norm="batch", dropout=True, rng=state.rng)
+    forward = model.forward(context, state.params, state.buffers, batch.x, lengths=batch.lengths)
+    weight = counted(batch, forward.output)
+    loss, d_output = parts.loss(forward.output, batch.target, weight)
+    guard.check_loss(step, loss, batch, state.params, forward)
+    grads = model.backward(context, state.params, forward.cache, d_output).params
+    norm = parts.optimizer.clip(grads)
+    guard.check_gradients(step, norm, grads)
+    factor = parts.schedule.factor(state.step, state.horizon) * state.schedule.factor
+    state.optimizer = parts.optimizer.update(state.params, grads, state.optimizer, factor, model.decays)
+    model.project(state.params)
+    guard.check_parameters(step, state.params, state.optimizer)
+    state.buffers, state.step = forward.buffers, step
+    right = entries = 0
+    if parts.metric == "accuracy":
+        right = int(accuracy(forward.output, batch.target, weight))
+        entries = batch.target.size if weight is None else int(weight.sum())
+    return Update(loss, right, entries, norm, parts.optimizer.lr * factor)

@@ -1,0 +1,63 @@
+"""The commands that list and report: models, tasks, presets, doctor, completion, gradcheck, data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from command_line import environment
+from npr_cli.main import main
+
+from npr import registry
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [("models", registry.models.names()), ("tasks", registry.tasks.names())],
+)
+def test_lists_as_json(command, names, capsys):
+    assert main([command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == names
+    assert all(row["summary"] and row["options"] for row in rows)
+
+
+def test_presets_as_json(capsys):
+    assert main(["presets", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"laptop", "paper"} <= {row["name"] for row in rows}
+    assert all(row["model"] and row["task"] and row["options"] for row in rows)
+    assert all(entry["source"] for row in rows for entry in row["options"].values())
+
+
+def test_doctor_as_json(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"versions", "processor", "threads", "cache", "data", "devices"} <= found.keys()
+    assert found["devices"]["cpu"] == "works"
+    assert "numba" in found["versions"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell, capsys):
+    assert main(["completion", shell]) == 0
+    assert f"_NPR_COMPLETE={shell}_complete" in capsys.readouterr().out
+
+
+def test_completion_offers_models():
+    env = {"_NPR_COMPLETE": "bash_complete", "COMP_WORDS": "npr train --model indrnn-", "COMP_CWORD": "3"}
+    code = "from npr_cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(env), capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == [f"plain,{name}" for name in registry.models.names() if "indrnn-" in name]
+
+
+def test_gradcheck_as_json(capsys):
+    assert main(["gradcheck", "--model", "indrnn", "--directional", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"] == "indrnn"
+    assert 0 < found["max_rel_error"] <= 1e-6
+    assert {"name", "shape", "rel_error"} == found["parameters"][0].keys()
