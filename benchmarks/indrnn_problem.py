@@ -89,8 +89,9 @@ def draw(case: Case, seed: int, dtype: DTypeLike = np.float32) -> Problem:
     params["readout.bias"] = rng.uniform(-0.05, 0.05, case.classes)
     x = rng.uniform(-1.0, 1.0, (case.seq_len, case.batch_size, case.input_size))
     target = rng.integers(0, case.classes, case.batch_size)
-    params = {name: value.astype(dtype) for name, value in params.items()}
-    return Problem(case, params, x.astype(dtype), target)
+    # Through float32 always, so that both types work on the same numbers.
+    params = {name: value.astype(np.float32).astype(dtype) for name, value in params.items()}
+    return Problem(case, params, x.astype(np.float32).astype(dtype), target)
 
 
 def draw_masks(case: Case, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> list[Array]:

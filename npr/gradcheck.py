@@ -210,7 +210,8 @@ def _floor(noise: float, step: float) -> float:
 
 def _gradients(point: Point) -> dict[str, Array]:
     back = point.backward()
-    found = {**back.params, "x": back.x, **{f"state.{i}": array for i, array in enumerate(back.state or ())}}
+    returned = {**back.params, "x": back.x, **{f"state.{i}": h for i, h in enumerate(back.state or ())}}
+    found = {name: gradient for name, gradient in returned.items() if gradient is not None}
     for name, array in point.variables().items():
         if name not in found or found[name].shape != array.shape:
             got = "missing" if name not in found else f"of shape {found[name].shape}"

@@ -55,9 +55,7 @@ class FakeModel:
             buffers = {name: (1 - weight) * old + weight * batch[name] for name, old in buffers.items()}
         return Forward(hidden @ params["readout.W"], (hidden,), buffers, (mean_x, scale, hat, mask, hidden))
 
-    def backward(
-        self, ctx: Context, params: Params, cache: Any, d_output: Array, d_state: Any = None
-    ) -> Backward:
+    def backward(self, ctx: Context, params: Params, cache: Any, d_output: Array, d_state: Any = None) -> Backward:
         mean_x, scale, hat, mask, hidden = cache
         d_hidden = d_output @ params["readout.W"].T * mask
         q = d_hidden * params["layer.u"]
@@ -171,3 +169,18 @@ def parts(chosen: Config, **replaced: Any) -> Parts:
         "backend": None,
     }
     return Parts(**{**made, **replaced})
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "re-estimated statistics": {"reestimate": 3},
+    "both statistics": {"eval_norm": "both", "log_every": 4},
+    "patience": {"schedule": "patience", "eval_every": 1, "schedule_patience": 0, "schedule_minimum": 0.0},
+    "one-cycle in float64": {"schedule": "one-cycle", "dtype": "float64"},
+    "rows and validations apart": {"eval_every": 4, "log_every": 7, "checkpoint_every": 0},
+}
+
+
+def run_of(variant: str, **flags: Any) -> tuple[Config, Parts]:
+    chosen = config(**{**VARIANTS[variant], **flags})
+    return chosen, parts(chosen)

@@ -5,74 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import oracle_networks
 import oracles
 import pytest
+from network_points import NAMES, ORACLES, counted, distance, expected, in_float32, net_of, point_of
 
 from npr import build, params, registry
-from npr.backends import get_backend
-from npr.context import Context
-from npr.gradcheck_cases import Case, Point, draw_point
+from npr.gradcheck_cases import Case, Point
 
-ORACLES = {
-    "indrnn": lambda p, x, net, m: oracle_networks.plain(p, x, net, m.layers),
-    "indrnn-residual": lambda p, x, net, m: oracle_networks.residual(p, x, net, m.blocks),
-    "indrnn-dense": lambda p, x, net, m: oracle_networks.dense(p, x, net, [int(n) for n in m.blocks.split(",")]),
-}
-SHAPES: dict[str, dict[str, Any]] = {
-    "indrnn": {"hidden_size": 5, "layers": 3},
-    "indrnn-residual": {"hidden_size": 5, "blocks": 2},
-    "indrnn-dense": {"growth": 2, "blocks": "2,1"},
-}
 NORMS = [("none", "after"), ("time", "after"), ("time", "before"), ("step", "after"), ("step", "before")]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
-NAMES = sorted(ORACLES)
 # The variance over one or two rows is so small that float32 cannot hold 1e-5: there four rows never end.
 LENGTHS = (np.array([7, 2, 5, 1, 6, 4]), np.array([7, 2, 7, 7, 5, 7]))
-
-
-def point_of(name: str, case: Case, **options: Any) -> Point:
-    sizes = {"input_size": 3, "output_size": 4, "seq_len": case.steps, "dropout": 0.0}
-    model = build(name, **{**sizes, **SHAPES[name], **options})
-    return draw_point(model, case, (11, *name.encode()))
-
-
-def in_float32(point: Point) -> Point:
-    state = None if point.state is None else tuple(h.astype(np.float32) for h in point.state)
-    return point._replace(params=params.pack(point.params, np.float32), x=point.x.astype(np.float32), state=state)
-
-
-def net_of(point: Point, **changes: Any) -> oracle_networks.Net:
-    m = point.model
-    net = oracle_networks.Net(
-        m.activation,
-        m.norm,
-        m.norm_position,
-        m.norm_eps,
-        m.readout,
-        lengths=point.lengths,
-        states=point.state,
-    )
-    return net._replace(**changes)
-
-
-def counted(point: Point, output: np.ndarray) -> np.ndarray:
-    """The output with zeros behind the end of each sequence, where it means nothing."""
-    if output.ndim == 2:
-        return output
-    return output * oracles.valid_steps(point.lengths, *output.shape[:2])
-
-
-def expected(point: Point, **changes: Any) -> tuple[np.ndarray, list[np.ndarray]]:
-    name = next(n for n in NAMES if type(point.model) is registry.models.get(n))
-    wide = {key: value.astype(np.float64) for key, value in point.params.items()}
-    net = net_of(point, **changes)
-    return ORACLES[name](wide, point.x.astype(np.float64), net, point.model)
-
-
-def distance(got: np.ndarray, wanted: np.ndarray) -> float:
-    assert got.shape == wanted.shape
-    return float(np.abs(got - wanted).max() / (np.abs(wanted).max() or 1.0))
 
 
 def assert_forward_agrees(point: Point, dtype: str, **changes: Any) -> None:
@@ -207,30 +150,6 @@ def test_steps_behind_the_end_do_not_count(name: str) -> None:
     assert np.abs(counted(point, point.backward().x) - point.backward().x).max() == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_second_pass_repeats_the_first(name: str) -> None:
-    point = point_of(name, Case("again", batch=20, carried=True))
-    first, second = point.backward(), point.backward()
-    assert all(np.array_equal(first.params[key], second.params[key]) for key in first.params)
-
-
-@pytest.mark.parametrize("name", registry.models.names())
-def test_gradients_have_the_keys_and_shapes_of_the_parameters(name: str) -> None:
-    point = point_of(name, Case("keys"))
-    gradients = point.backward().params
-    assert {k: g.shape for k, g in gradients.items()} == {k: p.shape for k, p in point.params.items()}
-    assert params.flat_of(gradients).size == params.count(point.params)
-
-
-@pytest.mark.parametrize("name", registry.models.names())
-def test_only_weights_decay(name: str) -> None:
-    point = point_of(name, Case("decay"))
-    spared = [key for key in point.params if key.endswith((".u", "bias", ".b"))]
-    assert spared
-    assert not any(point.model.decays(key) for key in spared)
-    assert point.model.decays("readout.W")
-
-
 @pytest.mark.parametrize(
     ("name", "task", "options", "wanted"),
     [
@@ -247,19 +166,3 @@ def test_parameter_counts_are_the_published_ones(name: str, task: tuple, options
     model = build(name, input_size=task[0], output_size=task[1], seq_len=20, **options)
     named, _ = model.init(np.random.default_rng(0))
     assert params.count(named) == wanted
-
-
-@pytest.mark.parametrize("statistics", ["batch", "running"])
-def test_context_chooses_the_statistics(statistics: str) -> None:
-    point = point_of("indrnn", Case("statistics", batch=8), layers=1)
-    context = Context(get_backend("cpu"), norm_weight=1.0)
-    buffers = point.model.forward(context, point.params, point.buffers, point.x).buffers
-    other = point.x[:, ::-1] * 2 + 1
-    got = point.model.forward(context._replace(norm=statistics), point.params, buffers, other).output
-    z = [x @ point.params["layers.0.W_in"] + point.params["layers.0.bias"] for x in (point.x, other)]
-    h0 = np.zeros(z[0].shape[1:])
-    h = oracles.indrnn_forward(z[statistics == "batch"], point.params["layers.0.u"], h0, "relu")[1:]
-    variance = h.var((0, 1)) if statistics == "batch" else h.var((0, 1), ddof=1)
-    net = net_of(point, statistics=[(h.mean((0, 1)), variance)])
-    wanted, _ = oracle_networks.plain(point.params, other, net, 1)
-    assert distance(got, wanted) <= 1e-12

@@ -57,14 +57,14 @@ def scan_tile(a, bias, scan, h, column, t0, length):
     for r in range(a.shape[0]):
         i = r % rows
         now = (t0 + 1) * rows + r
+        # Views of rows: an index column + j might be negative for all LLVM knows, and then nothing is vectorised.
+        h_now, h_before = h[now, column : column + n], h[now - rows, column : column + n]
         if t0 + r // rows < length[i]:
             for j in range(n):
-                h[now, column + j] = activate(
-                    scan.activation, a[r, j] + bias[i, j] + u[j] * h[now - rows, column + j], zero
-                )
+                h_now[j] = activate(scan.activation, a[r, j] + bias[i, j] + u[j] * h_before[j], zero)
         else:
             for j in range(n):
-                h[now, column + j] = h[now - rows, column + j]
+                h_now[j] = h_before[j]
 
 
 @inline
@@ -74,11 +74,11 @@ def add_moments(h, column, rows, t0, steps, length, tile_sums, sums):
     tile_sums[:] = 0
     for r in range(steps * rows):
         if t0 + r // rows < length[r % rows]:
-            now = (t0 + 1) * rows + r
+            h_now = h[(t0 + 1) * rows + r, column : column + n]
             for j in range(n):
-                value = h[now, column + j]
-                tile_sums[0, j] += value
-                tile_sums[1, j] += value * value
+                tile_sums[0, j] += h_now[j]
+            for j in range(n):
+                tile_sums[1, j] += h_now[j] * h_now[j]
     for k in range(2):
         for j in range(n):
             sums[k, j] += tile_sums[k, j]
@@ -102,10 +102,11 @@ def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, leng
                 for j in range(n):
                     delta[r, j] = zero
                 continue
+            h_now, h_before = h[now, column : column + n], h[now - rows, column : column + n]
+            g_now = g[g_first + r, g_column : g_column + n]
             for j in range(n):
-                value = h[now, column + j]
-                d = gain[i, j] * g[g_first + r, g_column + j] + up.lean[j] * value + up.offset[j] + carry[i, j]
-                delta[r, j] = through(scan.activation, d, value, zero)
+                d = gain[i, j] * g_now[j] + up.lean[j] * h_now[j] + up.offset[j] + carry[i, j]
+                delta[r, j] = through(scan.activation, d, h_now[j], zero)
             if limit > zero:
                 for j in range(n):
                     delta[r, j] = clip(delta[r, j], limit)
@@ -115,7 +116,7 @@ def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, leng
             for j in range(n):
                 row_sums[i, j] += delta[r, j]
             for j in range(n):
-                du[j] += delta[r, j] * h[now - rows, column + j]
+                du[j] += delta[r, j] * h_before[j]
 
 
 @inline
@@ -208,8 +209,9 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
 def silence(g, column, n, first, count):
     """Zero the columns of g that no later step has written: nothing arrives there."""
     for r in range(first, first + count):
+        row = g[r, column : column + n]
         for j in range(n):
-            g[r, column + j] = 0
+            row[j] = 0
 
 
 @parallel_kernel

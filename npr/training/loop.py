@@ -67,7 +67,7 @@ def fit(
         try:
             for note in config.notes:
                 events.on_message(note)
-            parts = parts or open_parts(config, events.on_message)
+            parts = _parts(config, parts, events)
             state = fresh(parts)
             folder.write_config(config, _about(parts))
         except BaseException:
@@ -114,7 +114,7 @@ def resume(
     path = find_run(run)
     with RunFolder.open(path) as folder:
         config = read_config(path).changed(changes or {})
-        parts = parts or open_parts(config, events.on_message)
+        parts = _parts(config, parts, events)
         state = _state(folder, config, parts, events)
         trainer = Trainer(folder, config.flat(), parts, state, events)
         result = read_result(path / RESULT)
@@ -170,13 +170,18 @@ def evaluate(
     path = given.parent.parent if single else find_run(run_or_checkpoint)
     config = read_config(path)
     stored = load(given) if single else Checkpoints(path, report=events.on_message).newest()[1]
-    parts = parts or open_parts(config, events.on_message)
+    parts = _parts(config, parts, events)
     state = restore(parts, stored)
     best = as_it_is(parts, state) if single else chosen(parts, state)
     norm = norm or config.train.eval_norm
     figures = score(parts, best.weights, split, norm)
     result = describe(parts, state, best)._replace(run=str(path), norm=norm)
     return {**result.document(), split: figures}
+
+
+def _parts(config: Config, parts: Parts | None, events: Events) -> Parts:
+    """The given parts, or those of the configuration, which says how to train in either case."""
+    return (parts or open_parts(config, events.on_message))._replace(train=config.train)
 
 
 def _state(folder: RunFolder, config: Config, parts: Parts, events: Events) -> TrainingState:
