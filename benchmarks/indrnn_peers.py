@@ -74,7 +74,7 @@ def measure(cases: list[Case], options: argparse.Namespace) -> dict[str, Any]:
         disagreements[case.name] = agree(case, options)
         for dtype, errors in disagreements[case.name].items():
             found = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
-            progress(f"{case.name}: largest difference from torch in float64, {dtype}: {found}")
+            progress(f"{case.name}, {dtype}: differences from torch's float64: {found}")
     rounds, common = [], {"seed": options.seed, "threads": options.threads}
     for number in range(options.rounds):
         limits = work({**common, "task": "ceilings"})

@@ -34,9 +34,7 @@ def add_debug_option(command: click.Command) -> None:
         for child in command.commands.values():
             add_debug_option(child)
     elif all(parameter.name != "debug" for parameter in command.params):
-        option = click.Option(
-            ["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."
-        )
+        option = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
         command.params.append(option)
 
 

@@ -55,9 +55,7 @@ class Assignment(click.ParamType):
 
     name = "key=value"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Any]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
         if isinstance(value, tuple):
             return value
         key, equals, text = str(value).partition("=")
@@ -71,9 +69,7 @@ class Run(click.ParamType):
 
     name = "run"
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         parts = [folder.name.partition("-") for folder in sorted(Path("runs").glob(f"{incomplete}*-*"))]
         return [
             *(CompletionItem(number, help=rest) for number, _, rest in parts if number.isdigit()),
@@ -110,9 +106,9 @@ def data_dir(command: Command) -> Command:
 def assignments(command: Command) -> Command:
     """Add `--set KEY=VALUE`, any number of times."""
     text = "Set any configuration key; VALUE is TOML or plain text.  (repeatable)"
-    return click.option(
-        "--set", "assignments", metavar="KEY=VALUE", type=Assignment(), multiple=True, help=text
-    )(command)
+    return click.option("--set", "assignments", metavar="KEY=VALUE", type=Assignment(), multiple=True, help=text)(
+        command
+    )
 
 
 def config_file(command: Command) -> Command:

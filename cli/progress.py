@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npr_cli import terminal
+from npr_cli.view import Live, Plain
 
 if TYPE_CHECKING:
     from threading import Timer
 
     from npr.training.events import Start, Step
 
-PLAIN_SECONDS = 10.0
-LIVE_SECONDS = 0.1
 PATIENCE = 2.0
 COMPILING = "waiting for the first update: kernels are compiled once per machine, for up to a minute"
 
@@ -127,81 +125,6 @@ class Rate:
             done = max(done, self._seconds / self._limit)
         left = min((self._total - self._step) / speed, max(limit_left, 0.0))
         return min(done, 1.0), f"  {speed:.3g} it/s  eta {clock(left)}"
-
-
-class Plain:
-    """Lines of text, progress at most every ten seconds and without control codes."""
-
-    interval = PLAIN_SECONDS
-
-    def __init__(self) -> None:
-        self._next = time.monotonic() + self.interval
-
-    def due(self) -> bool:
-        """Whether it is time to show progress again."""
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self.interval
-        return True
-
-    def say(self, text: str) -> None:
-        """One line that stays."""
-        terminal.say(text)
-
-    def show(self, text: str, done: float, ahead: str) -> None:
-        """The present state."""
-        self.say(text + ahead)
-
-    def close(self) -> None:
-        """Nothing to clear."""
-
-
-class Live(Plain):
-    """One line at the bottom of the terminal, rewritten in place, with a bar."""
-
-    interval = LIVE_SECONDS
-
-    def __init__(self) -> None:
-        super().__init__()
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
-        from rich.table import Column
-
-        whole_line = Column(no_wrap=True, overflow="crop")
-        text = TextColumn("{task.description}", table_column=whole_line, markup=False)
-        # Refreshed with the updates: a thread of its own would compete with the kernels.
-        self._bar = Bar(BarColumn(12), text, console=Console(stderr=True), transient=True, auto_refresh=False)
-        self._task = self._bar.add_task("", total=1.0)
-        self._begun = self._gone = False
-
-    def say(self, text: str) -> None:
-        """One line above the bar."""
-        if not self._gone:
-            self._try(lambda: self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True))
-
-    def show(self, text: str, done: float, ahead: str) -> None:
-        """The bar and the present state."""
-        if self._gone:
-            return
-        if not self._begun:
-            self._begun = True
-            self._try(self._bar.start)
-        self._bar.update(self._task, completed=done, description=text + ahead)
-        self._try(self._bar.refresh)
-
-    def close(self) -> None:
-        """Clear the bar."""
-        if self._begun:
-            self._try(self._bar.stop)
-
-    def _try(self, write: Any) -> None:
-        """A terminal that was closed must not end the training."""
-        try:
-            write()
-        except OSError:
-            self._gone = True
 
 
 def outline(start: Start) -> str:

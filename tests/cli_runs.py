@@ -43,9 +43,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def cli(
-    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Cli:
+def cli(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
     """`npr` in this process and in an empty folder, with the small data set in the place of MNIST."""
     monkeypatch.setitem(known.SETS, "mnist", tiny_mnist.described(data_dir))
     monkeypatch.setenv("NPR_DATA_DIR", str(data_dir))

@@ -60,57 +60,53 @@ class CrashingDisk(WatchedDisk):
 
 
 class LossyDisk(CrashingDisk):
-    """After the crash, `power_cut` takes away what was not synced."""
+    """After the crash, `power_cut` takes away what was not synced.
+
+    Names belong to the folder they are in, wherever that folder is moved, so both are known by inode.
+    """
 
     def __init__(self, at: int | None = None) -> None:
         super().__init__(at)
         self._unsynced: set[int] = set()
-        self._undo: list[tuple[Path, Callable[[], None]]] = []
+        self._undo: list[tuple[int, Callable[[], None]]] = []
 
     def _do(self, name: str, *args: Any) -> Any:
-        before = self.calls
-        undo = self._before(name, *args)
+        before, change = self.calls, self._change(name, *args)
         try:
             result = super()._do(name, *args)
         finally:
             if self.calls > before:
-                self._after(name, undo, *args)
+                self._note(name, change, *args)
         if name in ("create", "append"):
             self._unsynced.add(os.fstat(result).st_ino)
         return result
 
-    def _before(self, name: str, *args: Any) -> Callable[[], None] | None:
-        """How to take back a change of names."""
-        if name == "make_folder":
-            return lambda: shutil.rmtree(args[0])
-        if name == "create":
-            return lambda: args[0].unlink(missing_ok=True)
-        if name == "rename":
-            old, new = args
-            replaced = new.read_bytes() if new.is_file() else None
-
-            def back() -> None:
-                os.replace(new, old)
-                if replaced is not None:
-                    new.write_bytes(replaced)
-
-            return back
+    def _change(self, name: str, *args: Any) -> tuple[int, Callable[[], None]] | None:
+        """Folder whose names an operation changes, and how to take it back."""
+        if name not in ("make_folder", "create", "rename", "remove", "remove_folder"):
+            return None
+        path = args[-1]
+        folder = path.parent.stat().st_ino
+        if name in ("make_folder", "create"):
+            return folder, lambda: _delete(_named(path.name, folder, self._root))
+        if name == "remove_folder":
+            return folder, path.mkdir
+        content = path.read_bytes() if path.is_file() else None
         if name == "remove":
-            content = args[0].read_bytes()
-            return lambda: _put_back(args[0], content)
-        return (lambda: args[0].mkdir()) if name == "remove_folder" else None
+            return folder, lambda: _put_back(path, content)
+        return folder, lambda: _move_back(*args, content)
 
-    def _after(self, name: str, undo: Callable[[], None] | None, *args: Any) -> None:
-        if undo is not None:
-            folder = args[1].parent if name == "rename" else args[0].parent
-            self._undo.append((folder, undo))
+    def _note(self, name: str, change: tuple[int, Callable[[], None]] | None, *args: Any) -> None:
+        if change is not None:
+            self._undo.append(change)
         if name == "sync":
             self._unsynced.discard(os.fstat(args[0]).st_ino)
         if name == "sync_folder":
-            self._undo = [(folder, undo) for folder, undo in self._undo if folder != args[0]]
+            self._undo = [(folder, undo) for folder, undo in self._undo if folder != args[0].stat().st_ino]
 
     def power_cut(self, root: Path, names_too: bool) -> None:
         """Empty every file that was not synced; with `names_too` also take back unsynced changes of names."""
+        self._root = root
         for path in root.rglob("*"):
             if path.is_file() and path.stat().st_ino in self._unsynced:
                 os.truncate(path, 0)
@@ -118,8 +114,29 @@ class LossyDisk(CrashingDisk):
             undo()
 
 
-def _put_back(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+def _named(name: str, folder: int, root: Path) -> Path | None:
+    """The entry of this name in the folder with an inode, which may have been moved or be gone."""
+    for place in (root, *root.rglob("*")):
+        if place.is_dir() and place.stat().st_ino == folder:
+            return place / name
+    return None
+
+
+def _delete(path: Path | None) -> None:
+    if path is not None and path.is_dir():
+        shutil.rmtree(path)
+    elif path is not None:
+        path.unlink(missing_ok=True)
+
+
+def _move_back(old: Path, new: Path, replaced: bytes | None) -> None:
+    os.replace(new, old)
+    _put_back(new, replaced)
+
+
+def _put_back(path: Path, content: bytes | None) -> None:
+    if content is not None:
+        path.write_bytes(content)
 
 
 class FailingDisk(WatchedDisk):

@@ -76,6 +76,8 @@ def fake_results(**offsets):
         ({"npr_float64": 2e-8}, "indrnn-784x32", "npr in float64"),
         ({"jax_float32": 2e-4}, "indrnn-784x32", "jax in float32"),
         ({"jax_float32": 2e-4}, "indrnn-norm-784x32", None),
+        ({"npr_float32": 3e-2}, "indrnn-norm-784x32", "npr in float32"),
+        ({"torch_float32": 3e-2}, "indrnn-norm-784x32", None),
         ({"torch_float32": np.nan}, "indrnn-norm-784x32", "torch in float32"),
     ],
 )

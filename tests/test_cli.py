@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -53,12 +53,14 @@ def test_help_lists_every_command_with_a_summary(capsys):
 
 
 def test_help_is_quick():
+    """Processor time: on a busy machine the clock measures the other programs."""
     seconds = []
     for _ in range(5):
-        begin = time.perf_counter()
-        done = subprocess.run([*program(), "--help"], env=environment(), capture_output=True, check=True)
-        seconds.append(time.perf_counter() - begin)
-        assert b"train" in done.stdout
+        process = subprocess.Popen([*program(), "--help"], env=environment(), stdout=subprocess.PIPE)
+        assert b"train" in process.stdout.read()
+        process.stdout.close()
+        _, process.returncode, used = os.wait4(process.pid, 0)
+        seconds.append(used.ru_utime + used.ru_stime)
     assert min(seconds) <= 0.15
 
 

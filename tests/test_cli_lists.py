@@ -61,3 +61,19 @@ def test_gradcheck_as_json(capsys):
     assert found["model"] == "indrnn"
     assert 0 < found["max_rel_error"] <= 1e-6
     assert {"name", "shape", "rel_error"} == found["parameters"][0].keys()
+
+
+def test_a_wrong_gradient_is_exit_7(capsys, monkeypatch):
+    model = registry.models.get("indrnn")
+    right = model.backward
+
+    def wrong(self, *args):
+        found = right(self, *args)
+        found.params["layers.0.u"] *= 1.001
+        return found
+
+    monkeypatch.setattr(model, "backward", wrong)
+    assert main(["gradcheck", "--model", "indrnn", "--directional"]) == 7
+    out, err = capsys.readouterr()
+    assert "indrnn FAILED" in out
+    assert "error: Gradient of 'layers.0.u' in indrnn is off by 1.0e-03" in err

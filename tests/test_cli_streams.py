@@ -17,9 +17,7 @@ from npr import errors
 
 @pytest.mark.parametrize("args", [["--help"], ["train", "--help"], ["tasks"]])
 def test_closed_pipe_is_quiet(args):
-    process = subprocess.Popen(
-        [*program(), *args], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen([*program(), *args], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
     err = process.stderr.read()
     assert process.wait(60) == 0
@@ -36,9 +34,7 @@ def test_full_disk_under_stdout():
     assert "Exception ignored" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "env", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}], ids=["C", "ascii"]
-)
+@pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}], ids=["C", "ascii"])
 def test_poor_locale(env):
     done = npr("data", "ls", "--data-dir", "/no/such/pl\u00e4ce", env=env)
     assert done.returncode == 0

@@ -126,6 +126,18 @@ def test_broken_gradients_fail(fault: str, entries: bool) -> None:
     assert not gradcheck.Report("reference", (result,)).passed
 
 
+def test_large_tensors_are_sampled() -> None:
+    model, calls = Reference(hidden_size=200), []
+
+    class Counting(Reference):
+        def forward(self, *arguments: Any, **named: Any) -> Forward:
+            calls.append(1)
+            return model.forward(*arguments, **named)
+
+    gradcheck.check_case(Counting(hidden_size=200), replace(FULL, steps=2))
+    assert len(calls) < 6 * (gradcheck.MAX_ENTRIES + 1) * 5
+
+
 def test_only_the_broken_parameter_is_blamed() -> None:
     result = gradcheck.check_case(Reference(scaled("u", 1.01)), FULL)
     assert [entry.name for entry in result.checked if entry.rel_error > gradcheck.TOLERANCE] == ["u"]

@@ -52,7 +52,7 @@ def test_a_killed_run_ends_in_the_same_bits(data_dir, tmp_path):
 
 
 def ends(command: list[str], marker: tuple[str, ...], delay: float | None, env: dict[str, str]) -> bool:
-    """Run a command and kill it `delay` seconds after a line that begins with `marker`; true if it ended by itself before."""
+    """Run a command and kill it `delay` seconds after a line that begins with `marker`; true if it ended before."""
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     said = []
     timer = None

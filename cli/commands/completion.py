@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command(epilog="bash and zsh: eval \"$(npr completion bash)\".  fish: npr completion fish | source.")
+@click.command(epilog='bash and zsh: eval "$(npr completion bash)".  fish: npr completion fish | source.')
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show configuration and cost, train and write nothing.")
 @options.as_json
 @options.verbosity
-def command(
-    assignments: options.Assignments, config_file: Path | None, dry_run: bool, **values: Any
-) -> None:
+def command(assignments: options.Assignments, config_file: Path | None, dry_run: bool, **values: Any) -> None:
     """Train a model on a task and evaluate it on the test data at the end.
 
     Values come from the options here, then from --config, then from the preset of the model and task, then

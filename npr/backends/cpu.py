@@ -10,6 +10,7 @@ import numpy as np
 import threadpoolctl
 
 from npr.kernels import affine, diagonal, norm, pointwise, stack, tile
+from npr.kernels.jit import config
 
 Array = np.ndarray
 
@@ -69,7 +70,7 @@ class Cpu:
     activations = pointwise.CODES
 
     def __init__(self, threads: int) -> None:
-        self.threads = min(threads, numba.config.NUMBA_NUM_THREADS)
+        self.threads = min(threads, config.NUMBA_NUM_THREADS)
         numba.set_num_threads(self.threads)
         # One BLAS thread: NumPy's and SciPy's pools would fight with ours for the same cores.
         threadpoolctl.threadpool_limits(limits=1, user_api="blas")

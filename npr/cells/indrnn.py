@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class IndRNNCache(NamedTuple):
     """Input, states and effective recurrent vector of one forward pass."""
 
     x: Signal
-    W: Array | None
+    W: Any
     h: Array
     column: int
     u: Array

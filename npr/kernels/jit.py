@@ -18,7 +18,9 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 import platformdirs
-from numba.core import config
+from numba.core import config as _config
+
+config: Any = _config  # numba fills this module in at run time
 
 # NaN and infinity keep their meaning: training must notice them.
 OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -30,7 +31,10 @@ def tanh(x):
     return math.tanh(x)
 
 
-@overload(tanh, jit_options=OPTIONS)
+_JIT: Any = OPTIONS
+
+
+@overload(tanh, jit_options=_JIT)
 def _tanh(x):
     if x != types.float32:
         return lambda x: math.tanh(x)

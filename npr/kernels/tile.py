@@ -21,10 +21,10 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils, config
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from npr.kernels.jit import inline, kernel
+from npr.kernels.jit import config, inline, kernel
 from npr.kernels.vector import REGISTERS, VECTOR_BYTES
 
 # 24 accumulators, two vectors of B and one broadcast fill 27 of 32 registers; with 16 registers 12 + 2 + 1 fit.
@@ -222,8 +222,9 @@ def multiply(a, panels, c, accumulate):
     for p in range(panels.shape[0]):
         columns = min(width, n - p * width)
         b_start = p * panels.shape[1] * width
-        whole, depth = columns == width, a.shape[1]
-        _rows(a, 0, a_row, 1, panels, b_start, width, depth, c, p * width, c_row, a.shape[0], columns, whole, accumulate)
+        whole = columns == width
+        rows, depth = a.shape
+        _rows(a, 0, a_row, 1, panels, b_start, width, depth, c, p * width, c_row, rows, columns, whole, accumulate)
 
 
 def multiply_transposed(a, b, c):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 
 import llvmlite.binding as llvm
-from numba.core import config
+
+from npr.kernels.jit import config
 
 
 def _describe() -> tuple[int, int]:

@@ -34,7 +34,7 @@ class Unfolded(NamedTuple):
 def fold(signal: Signal, W: Array, bias: Array | None, rows: tuple[int, int]) -> tuple[Array, Array]:
     """W (K, N) with the scale folded in, and the bias (S, R, N) of every sequence; rows = (S, R)."""
     start = np.zeros(W.shape[1], W.dtype) if bias is None else bias
-    if signal.scale is None:
+    if signal.scale is None or signal.shift is None:
         return W, _spread(start, rows)
     folded = signal.scale[:, None] * W
     if signal.mask is None:
@@ -52,7 +52,7 @@ def unfold(signal: Signal, W: Array, m: Array, row_sums: Array) -> Unfolded:
     if signal.mask is not None:
         d_rows = d_rows * signal.mask.reshape(d_rows.shape)
     dW = product
-    if signal.scale is not None:
+    if signal.scale is not None and signal.shift is not None:
         dW = signal.scale[:, None] * product
         if signal.mask is None:
             dW += signal.shift[:, None] * total

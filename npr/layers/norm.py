@@ -28,7 +28,7 @@ class NormCache(NamedTuple):
     mean: Array
     inverse: Array
     gamma: Array
-    count: Array | float | None
+    entries: Array | float | None
 
 
 class Slope(NamedTuple):
@@ -90,16 +90,19 @@ class Norm:
         d_gamma = cache.inverse * (sum_dyh - cache.mean * sum_dy)
         gain = cache.gamma * cache.inverse
         lean = offset = np.zeros_like(gain)
-        if cache.count is not None:
-            lean = -gain * cache.inverse * d_gamma / cache.count
-            offset = -gain * sum_dy / cache.count - lean * cache.mean
+        if cache.entries is not None:
+            lean = -gain * cache.inverse * d_gamma / cache.entries
+            offset = -gain * sum_dy / cache.entries - lean * cache.mean
         over = (lambda a: a) if self.kind == "time" else (lambda a: a.sum(0))
         grads = {"gamma": over(d_gamma), "beta": over(sum_dy)}
         return grads, Slope(*(a.astype(run.dtype) for a in (gain, lean, offset)))
 
     def apply_backward(self, run: Pass, slope: Slope, raw: Array, g: Array, first: int, mask: Array) -> None:
-        """g becomes dL/dh in place, for statistics that differ from step to step."""
+        """g becomes dL/dh in place, where no kernel can form it on its way."""
         g[:, 1 : first + 1] = 0
+        if self.kind == "time":
+            shape = (run.slicing.times, self.size)
+            slope = Slope(*(np.ascontiguousarray(np.broadcast_to(part, shape)) for part in slope))
         run.context.backend.kernels.norm.step_affine_backward(g, mask, run.slicing.lengths, raw, *slope)
 
     def _moments(self, run: Pass, raw: Array, sums: Array | None):

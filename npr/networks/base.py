@@ -8,7 +8,7 @@ import numpy as np
 
 from npr import params as parameters
 from npr.context import Backward, Context, Forward, GradSignal, Pass, Signal, State
-from npr.layers.linear import Linear, LinearCache, gradient_last, value_last
+from npr.layers.linear import Linear, gradient_last, value_last
 from npr.networks.options import IndRNNOptions
 from npr.networks.unit import prefixed, scope
 from npr.params import Array, Buffers, Params
@@ -22,7 +22,7 @@ class Cache(NamedTuple):
     x: Signal
     layers: Any
     top: Signal
-    readout: LinearCache | None
+    readout: Any
     last: tuple[Array, Array] | None
     kept: dict[str, Array]
 

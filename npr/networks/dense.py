@@ -148,7 +148,8 @@ class DenseIndRNN(IndRNNNetwork):
     def _backward_layers(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
     ) -> dict[str, Array]:
-        places, widths, named = self._places(), self._block_widths(), {}
+        places, widths = self._places(), self._block_widths()
+        named: dict[str, Array] = {}
         dy.raw[:, 1 : dy.first + 1] = 0
         block = dy._replace(first=0)
         inner = block
@@ -202,9 +203,9 @@ def part(block: GradSignal, place: Place) -> GradSignal:
 
 def summed(block: GradSignal, below: GradSignal, reads: int) -> GradSignal:
     """The block's gradient after one more reader of its first channels has added its share."""
-    if block.sum_dy is None or below.sum_dy is None:
+    if block.sum_dy is None or block.sum_dyh is None or below.sum_dy is None or below.sum_dyh is None:
         return block._replace(sum_dy=None, sum_dyh=None)
-    totals = [s.copy() for s in (block.sum_dy, block.sum_dyh)]
-    totals[0][:reads] += below.sum_dy
-    totals[1][:reads] += below.sum_dyh
-    return block._replace(sum_dy=totals[0], sum_dyh=totals[1])
+    sum_dy, sum_dyh = block.sum_dy.copy(), block.sum_dyh.copy()
+    sum_dy[:reads] += below.sum_dy
+    sum_dyh[:reads] += below.sum_dyh
+    return block._replace(sum_dy=sum_dy, sum_dyh=sum_dyh)

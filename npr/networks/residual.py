@@ -55,7 +55,8 @@ class ResidualIndRNN(IndRNNNetwork):
         return Linear(input_size or self.hidden_size, self.hidden_size)
 
     def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
-        n, buffers = self.hidden_size, {}
+        n = self.hidden_size
+        buffers: Buffers = {}
         params = prefixed("stem.", self.init_linear(rng, (self.input_size, n), self.w_init))
         units = self._units()
         for i, unit in enumerate(units):
@@ -72,7 +73,7 @@ class ResidualIndRNN(IndRNNNetwork):
         # unless a norm before the recurrence keeps its input.
         stream = run.buffer(n)
         stem, _ = self._linear(self.input_size).forward(run, scope(params, "stem."), x, stream)
-        units, linears, inner = [], [], None
+        units, linears, inner = [], [], stream
         top = x
         for i, unit in enumerate(self._units()):
             name = f"layers.{i}."
@@ -90,7 +91,7 @@ class ResidualIndRNN(IndRNNNetwork):
             target = self._next_stream(run, stream) if into_stream else run.buffer(n)
             linear, _ = self._linear().forward(run, scope(params, name + "linear."), top, target, add=into_stream)
             linears.append(linear)
-            stream, inner = (target, None) if into_stream else (stream, target)
+            stream, inner = (target, inner) if into_stream else (stream, target)
         states = [cache.cell.h for cache in units]
         return Layers(top, states, new_buffers, ResidualCache(stem, units, linears), kept)
 
@@ -104,7 +105,8 @@ class ResidualIndRNN(IndRNNNetwork):
     def _backward_layers(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
     ) -> dict[str, Array]:
-        n, parts, named = self.hidden_size, cache.layers, {}
+        n, parts = self.hidden_size, cache.layers
+        named: dict[str, Array] = {}
         units = self._units()
         d_stream, g = run.buffer(n), dy.raw
         for i in range(len(units) - 1, -1, -1):

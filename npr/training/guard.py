@@ -17,8 +17,9 @@ Named = tuple[str, Array]
 
 
 def check_loss(step: int, loss: float, batch: Batch, params: Params, forward: Forward) -> None:
-    """Raise DivergedError unless the loss of update `step` is finite; names what broke first."""
-    if math.isfinite(loss):
+    """Raise DivergedError unless loss and output of update `step` are finite; names what broke first."""
+    # An output of minus infinity leaves the cross-entropy of another class finite.
+    if math.isfinite(loss) and np.isfinite(forward.output).all():
         return
     suspects: list[Named] = [("input x", batch.x), *_labelled("parameter", params)]
     suspects += [(f"final state {i}", value) for i, value in enumerate(forward.state)]

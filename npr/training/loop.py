@@ -116,13 +116,17 @@ def resume(
         config = read_config(path).changed(changes or {})
         parts = _parts(config, parts, events)
         state = _state(folder, config, parts, events)
-        trainer = Trainer(folder, config.flat(), parts, state, events)
         result = read_result(path / RESULT)
-        if result and result.steps == state.step and trainer.over():
+        if result and result.steps != state.step:
+            result = None
+        state.seconds = max(state.seconds, result.seconds if result else 0.0)
+        trainer = Trainer(folder, config.flat(), parts, state, events)
+        if result and trainer.over():
             events.on_message(f"Nothing is left to train in '{path}'. Make it longer with --steps or --epochs.")
             return result
         if parts.total_steps() > state.horizon:
-            events.on_message(f"The schedule keeps to its {state.horizon} updates; later ones use its last factor.")
+            factor = parts.schedule.factor(state.horizon, state.horizon) * state.schedule.factor
+            events.on_message(f"The schedule ends at update {state.horizon}; later ones have {factor:g} of lr.")
         if changes:
             folder.write_config(config, _about(parts))
         return trainer.run()

@@ -1,0 +1,127 @@
+"""Figures of a split weigh every example equally; estimating statistics anew touches nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeData, FakeModel, run_of
+
+from npr.context import Context
+from npr.losses import cross_entropy
+from npr.tasks.base import Batch
+from npr.training.evaluation import Stopped, reestimated, score
+from npr.training.parts import Parts, Weights, counted
+from npr.training.seeds import Purpose, generator, stream_seed
+
+
+def prepared(**flags: Any) -> tuple[Parts, Weights]:
+    """Parts, and the weights of a network whose statistics are not the initial ones."""
+    _, made = run_of("plain", **flags)
+    params, buffers = FakeModel().init(np.random.default_rng(3))
+    return made, Weights(params, {"norm.mean": buffers["norm.mean"] + 0.1, "norm.var": buffers["norm.var"] * 2})
+
+
+def by_hand(made: Parts, weights: Weights, batches: list[Batch], norm: str) -> dict[str, float]:
+    """Loss and accuracy from one forward pass per batch, every example counted once."""
+    passes = [made.model.forward(Context(None, norm=norm), *weights, batch.x).output for batch in batches]
+    output = np.concatenate(passes)
+    target = np.concatenate([batch.target for batch in batches])
+    hit = np.mean(output.argmax(axis=1) == target)
+    return {"loss": cross_entropy(output, target)[0], "accuracy": float(hit)}
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("norm", ["running", "batch"])
+def test_examples_count_the_same_in_unequal_batches(split: str, norm: str) -> None:
+    made, weights = prepared(batch_size=4)
+    batches = list(FakeData().batches(split, 4, np.float32))
+    assert score(made, weights, split, norm) == pytest.approx(by_hand(made, weights, batches, norm), rel=1e-12)
+
+
+def test_running_statistics_do_not_depend_on_the_batch_size() -> None:
+    found = [score(*prepared(batch_size=size), "test", "running") for size in (2, 9)]
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+def test_both_statistics_are_reported_side_by_side() -> None:
+    made, weights = prepared()
+    one, other = (score(made, weights, "test", norm) for norm in ("running", "batch"))
+    assert score(made, weights, "test", "both") == {
+        **one,
+        "batch_loss": other["loss"],
+        "batch_accuracy": other["accuracy"],
+    }
+
+
+def test_an_empty_split_has_no_figures() -> None:
+    made, weights = prepared()
+    assert (
+        score(
+            made._replace(dataset=FakeData({"train": 24, "validation": 0, "test": 9})), weights, "validation", "running"
+        )
+        == {}
+    )
+
+
+def test_a_measurement_can_be_stopped() -> None:
+    made, weights = prepared()
+    with pytest.raises(Stopped):
+        score(made, weights, "test", "running", lambda: True)
+    with pytest.raises(Stopped):
+        reestimated(made._replace(train=run_of("plain", reestimate=2)[0].train), weights, 5, lambda: True)
+
+
+def test_a_task_without_classes_has_only_a_loss() -> None:
+    made, weights = prepared()
+
+    def distance(output: np.ndarray, target: np.ndarray, weight: Any = None) -> tuple[float, np.ndarray]:
+        return float(np.square(output).mean()), output
+
+    found = score(made._replace(loss=distance, metric="loss", higher=False), weights, "test", "running")
+    assert found.keys() == {"loss"}
+
+
+def test_new_statistics_are_the_mean_over_the_batches() -> None:
+    made, weights = prepared(reestimate=3)
+    stream = FakeData().train_stream(5, stream_seed(1, Purpose.REESTIMATION, 40), np.float32)
+    context = Context(None, norm="batch", norm_weight=1.0)
+    single = [made.model.forward(context, *weights, stream.next().x).buffers for _ in range(3)]
+    found = reestimated(made, weights, 40)
+    for name, value in found.items():
+        np.testing.assert_allclose(value, np.mean([buffers[name] for buffers in single], axis=0), rtol=1e-5)
+
+
+def test_new_statistics_leave_the_old_ones_alone() -> None:
+    made, weights = prepared(reestimate=3)
+    before = weights.copy()
+    reestimated(made, weights, 40)
+    for name, value in before.buffers.items():
+        np.testing.assert_array_equal(weights.buffers[name], value)
+
+
+def test_without_reestimation_the_statistics_are_copied() -> None:
+    made, weights = prepared()
+    found = reestimated(made, weights, 40)
+    assert found["norm.mean"] is not weights.buffers["norm.mean"]
+    np.testing.assert_array_equal(found["norm.mean"], weights.buffers["norm.mean"])
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_steps_after_the_end_of_a_sequence_do_not_count(axes: int) -> None:
+    batch = Batch(np.zeros((4, 2, 1)), np.zeros((4, 2), np.int64), np.array([1, 3]))
+    found = counted(batch, np.zeros((4, 2, 5)[-axes:]))
+    wanted = None if axes == 2 else [[1, 1], [0, 1], [0, 1], [0, 0]]
+    assert (found if found is None else found.tolist()) == wanted
+
+
+def test_every_purpose_has_random_numbers_of_its_own() -> None:
+    drawn = {generator(seed, purpose).random() for seed in (1, 2) for purpose in Purpose}
+    assert len(drawn) == 2 * len(Purpose)
+
+
+def test_the_seed_of_a_stream_depends_on_seed_purpose_and_step() -> None:
+    seeds = {stream_seed(seed, purpose, step) for seed in (1, 2) for purpose in Purpose for step in (0, 1)}
+    assert len(seeds) == 4 * len(Purpose)
+    assert all(0 <= seed < 2**64 for seed in seeds)

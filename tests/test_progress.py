@@ -1,0 +1,138 @@
+"""What a training run shows while it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from npr_cli import outcome, progress, terminal, view
+from npr_cli.options import Assignment, Duration, given
+
+from npr.training.events import Start, Step
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test turns; starts at 0."""
+    now = [0.0]
+    monkeypatch.setattr(view.time, "monotonic", lambda: now[0])
+    return now
+
+
+def start(**config):
+    full = {"model": "indrnn", "layers": 2, "hidden_size": 8, "batch_size": 4, **config}
+    return Start(Path("runs/0007-indrnn-pmnist"), full, "pmnist", {"train": 100}, 226, 0, 1000, 0.0)
+
+
+def step(number, seconds):
+    return Step(number, 1.25, 0.5, 2.0, 1e-3, seconds)
+
+
+def test_plain_lines_come_every_ten_seconds(clock, capsys):
+    shown = progress.Progress()
+    shown.on_start(start())
+    capsys.readouterr()
+    for number in range(1, 100):
+        clock[0] = 0.35 * number
+        shown.on_step(step(number, clock[0]))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["29", "58", "87"]
+    assert lines[0] == "step     29  loss 1.2500  acc 0.500  |g| 2  2.86 it/s  eta 5:40"
+
+
+def test_the_wait_for_the_first_update_is_explained(monkeypatch):
+    said = []
+    monkeypatch.setattr(terminal, "say_later", lambda text, seconds: said.append((text, seconds)) or Timer())
+    shown = progress.Progress()
+    shown.on_start(start())
+    assert "compiled" in said[0][0]
+    assert not Timer.cancelled
+    shown.on_step(step(1, 0.1))
+    assert Timer.cancelled
+
+
+class Timer:
+    """Stands for a running timer."""
+
+    cancelled = False
+
+    def cancel(self):
+        """Remember the call."""
+        Timer.cancelled = True
+
+
+def test_validation_is_shown_with_the_next_line(clock, capsys):
+    shown = progress.Progress()
+    shown.on_start(start())
+    shown.on_eval({"step": 5, "validation_loss": 0.3, "validation_accuracy": 0.9125, "best": True})
+    clock[0] = 11.0
+    shown.on_step(step(6, 11.0))
+    assert "val 0.9125*" in capsys.readouterr().err
+
+
+def test_quiet_keeps_messages(clock, capsys):
+    shown = progress.Progress(quiet=True)
+    shown.on_start(start())
+    clock[0] = 100.0
+    shown.on_step(step(1, 100.0))
+    shown.on_message("the disk is full")
+    assert capsys.readouterr().err == "the disk is full\n"
+
+
+def test_a_time_limit_bounds_the_estimate():
+    rate = progress.Rate(start(max_time=100.0))
+    rate.note(step(10, 10.0))
+    rate.note(step(20, 20.0))
+    assert rate.ahead() == (0.2, "  1 it/s  eta 1:20")
+
+
+def test_rate_leaves_out_the_first_update():
+    rate = progress.Rate(start())
+    rate.note(step(1, 60.0))
+    assert rate.ahead() == (0.001, "")
+    rate.note(step(101, 70.0))
+    assert rate.ahead() == (0.101, "  10 it/s  eta 1:30")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3661, "1:01:01")])
+def test_clock(seconds, text):
+    assert progress.clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h", 3600), ("1h30m", 5400), ("0.5h", 1800)]
+)
+def test_durations(text, seconds):
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("lr=1e-3", ("lr", 0.001)),
+        ("hidden-size=8", ("hidden_size", 8)),
+        ("norm=time", ("norm", "time")),
+        ('norm="time"', ("norm", "time")),
+        ("split=tail:5000", ("split", "tail:5000")),
+        ("blocks=[8, 6, 4]", ("blocks", [8, 6, 4])),
+        ("data_dir=", ("data_dir", "")),
+        ("lr_by_prefix={ 'layers.0.' = 0.1 }", ("lr_by_prefix", {"layers.0.": 0.1})),
+        ("data=2026-01-01", ("data", "2026-01-01")),
+        ("data=1\nseed = 2", ("data", "1\nseed = 2")),
+    ],
+)
+def test_assignments(text, pair):
+    assert Assignment().convert(text, None, None) == pair
+
+
+def test_an_assignment_may_repeat_an_option():
+    assert given({"lr": 0.1, "seed": None}, (("lr", 0.1), ("beta1", 0.8))) == {"lr": 0.1, "beta1": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("run", "label"),
+    [("runs/0007-indrnn-pmnist", "0007"), ("elsewhere/0007-x", "elsewhere/0007-x"), ("my run", "'my run'")],
+)
+def test_label_of_a_run(run, label, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert outcome.label(Path(run)) == label
