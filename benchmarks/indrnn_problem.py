@@ -100,7 +100,7 @@ def draw_masks(case: Case, rng: np.random.Generator, dtype: DTypeLike = np.float
         return []
     size = (case.batch_size, case.hidden_size)
     kept = [rng.random(size, np.float32) >= case.dropout for _ in range(case.layers)]
-    return [one.astype(dtype) / np.dtype(dtype).type(1.0 - case.dropout) for one in kept]
+    return [one.astype(dtype) / np.asarray(1.0 - case.dropout, dtype) for one in kept]
 
 
 def disagreement(found: dict[str, Array], expected: dict[str, Array]) -> dict[str, float]:

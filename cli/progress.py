@@ -130,11 +130,11 @@ class Rate:
 def outline(start: Start) -> str:
     """Two lines on what is trained, on what, and where it is kept."""
     config = start.config
-    shape = f"{config['layers']}x{config['hidden_size']}" if "layers" in config else ""
+    shape = f" {config['layers']}x{config['hidden_size']}" if "layers" in config else ""
     sizes = " / ".join(f"{count:,} {split}" for split, count in start.sizes.items())
     begin = f"from step {start.step:,} " if start.step else ""
     return (
-        f"{config['model']} {shape}, {start.parameters:,} parameters, on {start.task} ({sizes})\n"
+        f"{config['model']}{shape}, {start.parameters:,} parameters, on {start.task} ({sizes})\n"
         f"{begin}to step {start.total_steps:,}, batches of {config.get('batch_size')}, in {start.run}"
     )
 

@@ -139,7 +139,7 @@ class Point(NamedTuple):
 
 
 def draw_point(model: Model, case: Case, seed: tuple[int, ...]) -> Point:
-    """A random point: initial parameters plus noise that moves every one of them off its special value.
+    """A random point: initial parameters moved off their special values by noise, then projected.
 
     Parameters
     ----------
@@ -158,6 +158,7 @@ def draw_point(model: Model, case: Case, seed: tuple[int, ...]) -> Point:
     params, buffers = model.init(rng, dtype=np.float64)
     for value in params.values():
         value += rng.normal(size=value.shape) * (0.3 if value.ndim < 2 else value.shape[0] ** -0.5)
+    model.project(params)
     x = rng.normal(size=(case.steps, case.batch, model.input_size))
     lengths = rng.integers(1, case.steps + 1, case.batch) if case.ragged else None
     if lengths is not None:

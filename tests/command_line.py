@@ -33,7 +33,7 @@ def npr(
         env=environment(env),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         stdin=subprocess.DEVNULL,
         check=False,
     )

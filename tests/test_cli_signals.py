@@ -52,7 +52,7 @@ def test_interrupt_saves_and_resume_goes_on(data_dir, tmp_path):
         assert "Another process is training in 'run'" in busy.stderr
         assert time.monotonic() - begin < 20
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=250)
     assert process.returncode == 130
     assert not out
     said = re.search(r"^finishing step (\d+) \.\.\. saved (\S+); resume with: npr resume run$", err, re.MULTILINE)
@@ -68,7 +68,7 @@ def test_terminate_saves(data_dir, tmp_path):
     with training([*program(tiny=True), "train", *ENDLESS], data_dir, tmp_path) as process:
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=250)
     assert process.returncode == 143
     assert "resume with: npr resume run" in err
     assert tensors(tmp_path / "run")
@@ -93,12 +93,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_second_signal_stops_at_once(data_dir, tmp_path):
     args = [sys.executable, "-c", _HANGS, program(tiny=True)[1], "train", *ENDLESS, "--set", "checkpoint_every=2"]
     with training(args, data_dir, tmp_path) as process:
-        assert "hangs" in process.stderr.readline()
+        assert any("hangs" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=250)
     assert time.monotonic() - begin < 5
     assert process.returncode == 130
     assert "Stopped at once" in err

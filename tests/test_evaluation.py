@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes import FakeData, FakeModel, run_of
 
-from npr.context import Context
+from npr.context import Context, Forward
 from npr.losses import cross_entropy
 from npr.tasks.base import Batch
 from npr.training.evaluation import Stopped, reestimated, score
@@ -91,6 +92,38 @@ def test_new_statistics_are_the_mean_over_the_batches() -> None:
     found = reestimated(made, weights, 40)
     for name, value in found.items():
         np.testing.assert_allclose(value, np.mean([buffers[name] for buffers in single], axis=0), rtol=1e-5)
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchedModel(FakeModel):
+    """Keeps the context of every forward pass."""
+
+    seen: list[Context] = dataclasses.field(default_factory=list)
+
+    def forward(self, ctx: Context, *rest: Any, **options: Any) -> Forward:
+        self.seen.append(ctx)
+        return super().forward(ctx, *rest, **options)
+
+
+def test_new_statistics_are_of_batches_without_dropout() -> None:
+    made, weights = prepared(reestimate=3)
+    model = WatchedModel()
+    reestimated(made._replace(model=model), weights, 40)
+    assert [(ctx.norm, ctx.dropout, ctx.norm_weight) for ctx in model.seen] == [
+        ("batch", False, 1.0),
+        ("batch", False, 1 / 2),
+        ("batch", False, 1 / 3),
+    ]
+
+
+def test_a_measurement_draws_no_dropout_and_updates_no_statistics() -> None:
+    made, weights = prepared(batch_size=9)
+    model = WatchedModel()
+    score(made._replace(model=model), weights, "test", "both")
+    assert [(ctx.norm, ctx.dropout, ctx.norm_weight) for ctx in model.seen] == [
+        ("running", False, 0.0),
+        ("batch", False, 0.0),
+    ]
 
 
 def test_new_statistics_leave_the_old_ones_alone() -> None:

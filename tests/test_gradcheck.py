@@ -55,6 +55,9 @@ class Reference:
         cache = Cache(oracles.Recurrence(z, p["u"], h, "relu", lengths), x, kept)
         return Forward(h[1:] @ p["readout.W"], (h[-1],), buffers, cache)
 
+    def project(self, p) -> None:
+        np.clip(p["u"], -1.0, 1.0, out=p["u"])
+
     def backward(self, ctx, p, cache, d_output, d_state=None) -> Backward:
         g = d_output @ p["readout.W"].T
         if d_state is not None:
@@ -182,6 +185,11 @@ def test_steps_behind_the_end_of_a_sequence_are_no_kinks() -> None:
 def test_every_parameter_is_moved_off_its_initial_value() -> None:
     point = draw_point(Reference(), FULL, (1,))
     assert all((value != 0.5).all() for value in point.params.values())
+
+
+def test_points_lie_in_the_constraint_set() -> None:
+    u = [draw_point(Reference(hidden_size=50), FULL, (seed,)).params["u"] for seed in range(3)]
+    assert np.abs(u).max() == 1.0
 
 
 def test_draws_repeat() -> None:

@@ -70,6 +70,13 @@ def test_validation_is_shown_with_the_next_line(clock, capsys):
     assert "val 0.9125*" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("shape", "text"), [({}, "indrnn 2x8, 226 "), ({"layers": None}, "indrnn, 226 ")])
+def test_outline(shape, text):
+    begin = start(**shape)
+    config = {key: value for key, value in begin.config.items() if value is not None}
+    assert progress.outline(begin._replace(config=config)).startswith(text)
+
+
 def test_quiet_keeps_messages(clock, capsys):
     shown = progress.Progress(quiet=True)
     shown.on_start(start())

@@ -65,8 +65,6 @@ def fit(
         run = RunFolder.create(Path(place) if place else None, f"{train.model}-{train.task}")
     with run as folder:
         try:
-            for note in config.notes:
-                events.on_message(note)
             parts = _parts(config, parts, events)
             state = fresh(parts)
             folder.write_config(config, _about(parts))
