@@ -116,7 +116,13 @@ class Model(Protocol):
         """Outputs for x (T, B, input_size)."""
 
     def backward(
-        self, ctx: Context, params: Params, cache: Any, d_output: Array, d_state: State | None = None
+        self,
+        ctx: Context,
+        params: Params,
+        cache: Any,
+        d_output: Array,
+        d_state: State | None = None,
+        input_gradient: bool = True,
     ) -> Backward:
         """Gradients of the loss whose derivative in the output is d_output."""
 

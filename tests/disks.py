@@ -140,7 +140,7 @@ def _put_back(path: Path, content: bytes | None) -> None:
 
 
 class FailingDisk(WatchedDisk):
-    """Raises an OSError for some operations as long as `failing` is true.
+    """Raises an OSError for some operations as long as `failing` is true; a write is half done before.
 
     Parameters
     ----------
@@ -161,5 +161,7 @@ class FailingDisk(WatchedDisk):
         if self.failing and name == self._operation:
             self._count += 1
             if self._count > self._after:
+                if name == "write":
+                    super()._do(name, args[0], args[1][: len(args[1]) // 2])
                 raise OSError(self._error, os.strerror(self._error))
         return super()._do(name, *args)

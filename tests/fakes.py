@@ -55,7 +55,9 @@ class FakeModel:
             buffers = {name: (1 - weight) * old + weight * batch[name] for name, old in buffers.items()}
         return Forward(hidden @ params["readout.W"], (hidden,), buffers, (mean_x, scale, hat, mask, hidden))
 
-    def backward(self, ctx: Context, params: Params, cache: Any, d_output: Array, d_state: Any = None) -> Backward:
+    def backward(
+        self, ctx: Context, params: Params, cache: Any, d_output: Array, d_state: Any = None, input_gradient: bool = True
+    ) -> Backward:
         mean_x, scale, hat, mask, hidden = cache
         d_hidden = d_output @ params["readout.W"].T * mask
         q = d_hidden * params["layer.u"]

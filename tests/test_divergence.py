@@ -48,8 +48,8 @@ class BadModel(FakeModel):
             target.flat[2] = self.value
         return done
 
-    def backward(self, ctx: Any, params: Any, *rest: Any) -> Backward:
-        done = super().backward(ctx, params, *rest)
+    def backward(self, ctx: Any, params: Any, *rest: Any, **options: Any) -> Backward:
+        done = super().backward(ctx, params, *rest, **options)
         if self.where == "gradient" and self.counter.now():
             done.params["layer.u"][1] = self.value
         return done

@@ -73,6 +73,22 @@ def test_hostile_tensor_files_are_refused_within_a_second(name: str) -> None:
     assert time.process_time() - begin < 1
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (HEADERS["overlap"], "'b' leaves a hole or overlaps"),
+        (HEADERS["hole"], "'b' leaves a hole or overlaps"),
+        (HEADERS["bytes left over"], "do not fill"),
+        (HEADERS["huge shape"], "another size than its shape"),
+        (HEADERS["5,000 tensors"], "at most 4096 tensors"),
+        (packed(b" " * (2 << 20) + b"{}"), "the header does not fit"),
+    ],
+)
+def test_refusals_come_from_our_own_checks(data: bytes, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        tensors.decode(data)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_or_read(data: bytes) -> None:
     assert outcome(data) in ("read", "refused")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import resource
 import signal
@@ -18,10 +19,11 @@ from npr.errors import ConfigError, Interrupted, StorageError
 from npr.training import RunFolder, fit, resume
 from npr.training.checkpoint import load
 from npr.training.history import Checkpoints
+from npr.training.metrics import MetricsLog, read_rows
 from npr.training.storage import Disk, replace_file
 
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EFBIG]
-OPERATIONS = ["make_folder", "create", "write", "sync", "sync_folder", "rename", "close"]
+OPERATIONS = ["append", "make_folder", "create", "write", "sync", "sync_folder", "rename", "close"]
 
 
 class Failure:
@@ -93,6 +95,16 @@ def test_failures_count_only_in_a_row(tmp_path: Path) -> None:
     fit(chosen, watcher, failure.folder, made)
     assert watcher.saved == [3, 6, 9, 12, 15, 18, 19, 20]
     assert not any("3 of 3" in text for text in watcher.messages)
+
+
+def test_rows_that_could_not_be_written_wait_for_the_next_attempt(tmp_path: Path) -> None:
+    disk = FailingDisk(errno.ENOSPC, "write")
+    log = MetricsLog(tmp_path / "metrics.jsonl", disk)
+    for step, disk.failing in enumerate((False, True, True, False)):
+        log.append({"step": step})
+        with contextlib.suppress(OSError):
+            log.flush()
+    assert [row["step"] for row in read_rows(tmp_path / "metrics.jsonl")] == [0, 1, 2, 3]
 
 
 def test_a_run_that_ended_for_want_of_space_can_be_resumed(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def update(parts: Parts, state: TrainingState) -> Update:
     weight = counted(batch, forward.output)
     loss, d_output = parts.loss(forward.output, batch.target, weight)
     guard.check_loss(step, loss, batch, state.params, forward)
-    grads = model.backward(context, state.params, forward.cache, d_output).params
+    grads = model.backward(context, state.params, forward.cache, d_output, input_gradient=False).params
     norm = parts.optimizer.clip(grads)
     guard.check_gradients(step, norm, grads)
     factor = parts.schedule.factor(state.step, state.horizon) * state.schedule.factor
