@@ -12,7 +12,7 @@ import numpy as np
 from npr.context import Model
 from npr.errors import CheckFailed, ConfigError
 from npr.finite_difference import STEPS, Slope, along, best_slope, relative_error
-from npr.gradcheck_cases import CASES, Case, Point, draw_point, options_for
+from npr.gradcheck_cases import CASES, Case, Point, draw_point, options_for, shortened
 from npr.params import Array
 
 TOLERANCE = 1e-6
@@ -157,6 +157,7 @@ def check_case(model: Model, case: Case, seed: int = 0, entries: bool = True) ->
     CheckFailed
         If a gradient is missing or has another shape than its parameter.
     """
+    case = shortened(model, case)
     for redraw in range(REDRAWS + 1):
         point = draw_point(model, case, (seed, redraw, *case.name.encode()))
         margin, last = point.margin(), redraw == REDRAWS
@@ -171,14 +172,13 @@ def check_case(model: Model, case: Case, seed: int = 0, entries: bool = True) ->
 def _compare(point: Point, entries: bool, seed: int) -> tuple[tuple[Checked, ...], bool]:
     """Errors of all variables, and whether no difference quotient showed a kink inside its step."""
     gradients = _gradients(point)
-    terms = point.terms()
-    noise = float(np.finfo(np.float64).eps * np.abs(terms).sum())
+    start, noise = float(point.terms().sum()), point.noise()
     rng = np.random.default_rng(seed)
     checked, steady = [], True
     for name, array in point.variables().items():
         errors = []
         for directions in _modes(array, rng, entries):
-            slopes = [_slope(point, float(terms.sum()), array, direction, noise) for direction in directions]
+            slopes = [_slope(point, start, array, direction, noise) for direction in directions]
             floor = _floor(noise, min(found.step for found in slopes))
             numeric = np.array([found.value for found in slopes])
             analytic = np.array([np.vdot(gradients[name], direction) for direction in directions])

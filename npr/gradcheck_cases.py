@@ -16,6 +16,7 @@ from npr.context import Backward, Context, Forward, Model
 from npr.params import Array, Buffers, Params
 
 SMOOTH_ACTIVATIONS = ("tanh", "identity")
+MAX_PRE_ACTIVATIONS = 5000
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,13 @@ class Point(NamedTuple):
         states = [(h * d).ravel() for h, d in zip(out.state, self.d_state or (), strict=bool(self.d_state))]
         return np.concatenate([(out.output * self.d_output).ravel(), *states])
 
+    def noise(self) -> float:
+        """Rounding error of the loss: its answer to changes in the last digits of x, yet no less than its own."""
+        terms = self.terms()
+        least = float(np.finfo(np.float64).eps * np.abs(terms).sum())
+        nudged = [self._replace(x=self.x * (1 + k * 2.0**-50)).terms().sum() for k in range(-4, 5)]
+        return min(max(least, float(np.std(nudged))), 1000 * least)
+
     def margin(self) -> float | None:
         """Distance of the nearest valid pre-activation from the kink of ReLU; None if none is kept."""
         if getattr(self.model, "activation", "relu") in SMOOTH_ACTIVATIONS:
@@ -136,6 +144,14 @@ class Point(NamedTuple):
         arrays = [array for name, array in kept.items() if name.endswith("pre_activation")]
         valid = _valid(self.lengths, *self.x.shape[:2])
         return min((float(np.abs(array[valid]).min()) for array in arrays), default=None)
+
+
+def shortened(model: Model, case: Case) -> Case:
+    """The case with fewer steps, down to 4, where so many pre-activations would never all keep off the kink."""
+    one_step = draw_point(model, dataclasses.replace(case, steps=1), (0,))
+    units = sum(h.shape[1] for h in one_step.forward().state)
+    affordable = max(4, MAX_PRE_ACTIVATIONS // (units * case.batch))
+    return dataclasses.replace(case, steps=min(case.steps, affordable))
 
 
 def draw_point(model: Model, case: Case, seed: tuple[int, ...]) -> Point:

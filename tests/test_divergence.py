@@ -132,7 +132,7 @@ def test_a_bad_moment_reaches_no_checkpoint(tmp_path: Path, value: float) -> Non
     with pytest.raises(DivergedError, match=r"(moment 'second'|parameter) .*|gradient") as caught:
         fit(chosen, run=tmp_path, parts=made._replace(optimizer=BadOptimizer(value=value)))
     assert newest(tmp_path).step == 4
-    assert caught.value.__notes__ == ["Nothing of it was saved. Try a smaller lr, or clip_norm."]
+    assert "Nothing of it was saved" in caught.value.__notes__[0]
 
 
 def test_bad_statistics_reach_no_checkpoint(tmp_path: Path) -> None:

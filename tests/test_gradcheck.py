@@ -15,7 +15,7 @@ from npr import gradcheck, params, registry
 from npr.context import Backward, Forward
 from npr.errors import CheckFailed, ConfigError
 from npr.finite_difference import along, best_slope, relative_error
-from npr.gradcheck_cases import CASES, Case, draw_point
+from npr.gradcheck_cases import CASES, Case, draw_point, shortened
 
 Gradients = dict[str, np.ndarray]
 
@@ -190,6 +190,24 @@ def test_every_parameter_is_moved_off_its_initial_value() -> None:
 def test_points_lie_in_the_constraint_set() -> None:
     u = [draw_point(Reference(hidden_size=50), FULL, (seed,)).params["u"] for seed in range(3)]
     assert np.abs(u).max() == 1.0
+
+
+@pytest.mark.parametrize(("hidden_size", "steps"), [(4, 200), (50, 50), (2000, 4)])
+def test_wide_models_are_checked_over_fewer_steps(hidden_size: int, steps: int) -> None:
+    case = Case("long", steps=200, batch=2)
+    assert shortened(Reference(hidden_size=hidden_size), case).steps == steps
+
+
+@pytest.mark.parametrize(("gain", "wanted"), [(0.0, 1.0), (1e3, 1e3)])
+def test_noise_is_what_the_last_digits_do(gain: float, wanted: float) -> None:
+    class Cancelling(Reference):
+        def forward(self, ctx, p, buffers, x, state=None, lengths=None) -> Forward:
+            out = super().forward(ctx, p, buffers, x, state, lengths)
+            return out._replace(output=out.output + gain * ((x[0, 0, 0] + 1e6) - 1e6 - x[0, 0, 0]))
+
+    point = draw_point(Cancelling(), FULL, (4,))
+    least = np.finfo(float).eps * np.abs(point.terms()).sum()
+    assert point.noise() == pytest.approx(wanted * least, rel=1e-9)
 
 
 def test_draws_repeat() -> None:

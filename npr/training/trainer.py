@@ -79,7 +79,10 @@ class Trainer:
                     self._advance()
                     self._settle()
             except DivergedError as error:
-                error.add_note("Nothing of it was saved. Try a smaller lr, or clip_norm.")
+                error.add_note(
+                    f"Nothing of it was saved; earlier checkpoints are in '{self.folder.path}'. "
+                    f"Start a run with a smaller lr, or with clip_norm."
+                )
                 raise
             return self._finish()
 
