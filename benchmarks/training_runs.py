@@ -37,7 +37,8 @@ def collect(folder: Path, every: int) -> dict[str, Any]:
     config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
     provenance, dataset = config.pop("provenance"), config.pop("dataset")
     flags = {name: config[name] for name in ("model", "task", "preset")}
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8")) if (folder / "result.json").exists() else {}
+    finished = folder / "result.json"
+    result = json.loads(finished.read_text(encoding="utf-8")) if finished.exists() else {}
     result["run"] = folder.name
     for key in ("run_dir", "data_dir"):
         config[key] = ""

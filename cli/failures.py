@@ -8,9 +8,9 @@ import traceback
 from collections.abc import Iterator
 
 import click
-from npr_cli.terminal import say
 
 from npr.errors import Interrupted, NprError
+from npr_cli.terminal import say
 
 UNEXPECTED, STORAGE, INTERRUPTED = 1, 5, 130
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from npr_cli import failures, terminal
 
 from npr.registry import unknown
+from npr_cli import failures, terminal
 
 _COMMANDS = Path(__file__).parent / "commands"
 

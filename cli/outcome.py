@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
 from npr_cli.progress import clock
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from npr_cli import outcome
-from npr_cli.progress import Progress
 
 from npr.errors import Interrupted
+from npr_cli import outcome
+from npr_cli.progress import Progress
 
 if TYPE_CHECKING:
     from npr.training import Events, Result

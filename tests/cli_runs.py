@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 import tiny_mnist
-from npr_cli.main import main
 
 from npr.data import known
+from npr_cli.main import main
 
 TINY = [
     *("--model", "indrnn", "--task", "pmnist", "--preset", "none", "--hidden-size", "8", "--layers", "2"),

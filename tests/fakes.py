@@ -56,7 +56,7 @@ class FakeModel:
         return Forward(hidden @ params["readout.W"], (hidden,), buffers, (mean_x, scale, hat, mask, hidden))
 
     def backward(
-        self, ctx: Context, params: Params, cache: Any, d_output: Array, d_state: Any = None, input_gradient: bool = True
+        self, ctx: Context, params: Params, cache: Any, d_output: Array, d_state: Any = None, input_gradient=True
     ) -> Backward:
         mean_x, scale, hat, mask, hidden = cache
         d_hidden = d_output @ params["readout.W"].T * mask

@@ -10,12 +10,12 @@ import sys
 import click
 import pytest
 from command_line import environment, program
+
+from npr import errors
 from npr_cli.commands import data as data_command
 from npr_cli.failures import report
 from npr_cli.main import LazyGroup, main
 from npr_cli.main import npr as root
-
-from npr import errors
 
 COMMANDS = [
     "ckpt",

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 from command_line import environment
-from npr_cli.main import main
 
 from npr import registry
+from npr_cli.main import main
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 from command_line import environment, npr, program
-from npr_cli import terminal
-from npr_cli.failures import report
 
 from npr import errors
+from npr_cli import terminal
+from npr_cli.failures import report
 
 
 @pytest.mark.parametrize("args", [["--help"], ["train", "--help"], ["tasks"]])

@@ -198,16 +198,30 @@ def test_wide_models_are_checked_over_fewer_steps(hidden_size: int, steps: int) 
     assert shortened(Reference(hidden_size=hidden_size), case).steps == steps
 
 
-@pytest.mark.parametrize(("gain", "wanted"), [(0.0, 1.0), (1e3, 1e3)])
-def test_noise_is_what_the_last_digits_do(gain: float, wanted: float) -> None:
-    class Cancelling(Reference):
-        def forward(self, ctx, p, buffers, x, state=None, lengths=None) -> Forward:
-            out = super().forward(ctx, p, buffers, x, state, lengths)
-            return out._replace(output=out.output + gain * ((x[0, 0, 0] + 1e6) - 1e6 - x[0, 0, 0]))
+@dataclass(frozen=True)
+class Disturbed(Reference):
+    """The reference with something added to its output."""
 
-    point = draw_point(Cancelling(), FULL, (4,))
-    least = np.finfo(float).eps * np.abs(point.terms()).sum()
-    assert point.noise() == pytest.approx(wanted * least, rel=1e-9)
+    disturb: Callable[[np.ndarray], Any] = np.zeros_like
+
+    def forward(self, ctx, p, buffers, x, state=None, lengths=None) -> Forward:
+        out = super().forward(ctx, p, buffers, x, state, lengths)
+        return out._replace(output=out.output + self.disturb(out.output))
+
+
+def test_noise_is_what_the_last_digits_do() -> None:
+    rounded, exact = (
+        draw_point(model, FULL, (4,)) for model in (Disturbed(disturb=lambda y: (y + 1e4) - 1e4 - y), Reference())
+    )
+    least = np.finfo(float).eps * np.abs(exact.terms()).sum()
+    assert exact.noise() < 3 * least
+    assert rounded.noise() > 100 * least
+
+
+def test_a_forward_that_does_not_repeat_fails() -> None:
+    rng = np.random.default_rng(0)
+    result = gradcheck.check_case(Disturbed(disturb=lambda y: 1e-6 * rng.normal(size=y.shape)), FULL)
+    assert result.max_rel_error > 1e-3
 
 
 def test_draws_repeat() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from npr_cli import outcome, progress, terminal, view
-from npr_cli.options import Assignment, Duration, given
 
 from npr.training.events import Start, Step
+from npr_cli import outcome, progress, terminal, view
+from npr_cli.options import Assignment, Duration, given
 
 
 @pytest.fixture

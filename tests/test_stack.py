@@ -13,6 +13,9 @@ from npr.context import Backward, Context, Forward, Pass
 from npr.networks.plain import PlainIndRNN
 
 
+EXTRAS = [{}, {"step_clip": 0.01}, {"u_bound": "clip", "u_max": 0.5, "last_u": "as-others"}]
+
+
 @dataclass(frozen=True)
 class Unfused(PlainIndRNN):
     """The same network, one layer after the other."""
@@ -38,7 +41,7 @@ def _passes(kind: type, lengths: np.ndarray | None, threads: int = 0, **options:
 @pytest.mark.parametrize("activation", ["relu", "tanh", "identity"])
 @pytest.mark.parametrize("readout", ["last", "every"])
 @pytest.mark.parametrize("ragged", [False, True])
-@pytest.mark.parametrize("extra", [{}, {"step_clip": 0.01}, {"u_bound": "clip", "u_max": 0.5, "last_u": "as-others"}], ids=str)
+@pytest.mark.parametrize("extra", EXTRAS, ids=lambda extra: next(iter(extra), "bare"))
 def test_fused_layers_are_the_layers(activation: str, readout: str, ragged: bool, extra: dict) -> None:
     lengths = np.arange(20, 31) if ragged else None
     fused, one_by_one = (

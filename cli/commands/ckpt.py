@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from npr_cli import options
 
 from npr.errors import StorageError
+from npr_cli import options
 
 Row = dict[str, Any]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from npr_cli import options, terminal
 
 from npr.errors import DataError
+from npr_cli import options, terminal
 
 if TYPE_CHECKING:
     from npr.data import SetState

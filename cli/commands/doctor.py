@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from npr_cli import options
 
 from npr.errors import CheckFailed
+from npr_cli import options
 
 Section = dict[str, Any]
 _VARIABLES = ("NPR_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "NO_COLOR", "FORCE_COLOR", "CUDA_VISIBLE")

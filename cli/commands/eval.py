@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+
 from npr_cli import options
 
 
@@ -27,10 +28,9 @@ def command(run: str, split: str, norm: str | None, as_json: bool, quiet: bool) 
 
     RUN is a run folder, a number below ./runs, or the folder of one checkpoint, which is measured as it is.
     """
+    from npr.training import Result, evaluate
     from npr_cli import outcome
     from npr_cli.progress import Progress
-
-    from npr.training import Result, evaluate
 
     with Progress(quiet) as events:
         document = evaluate(run, split, norm, events)

@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from npr_cli import options, terminal
 
 from npr import registry
 from npr.errors import CheckFailed
+from npr_cli import options, terminal
 
 if TYPE_CHECKING:
     from npr.gradcheck import Report
@@ -32,9 +32,8 @@ def command(model: str, seed: int, directional: bool, as_json: bool, **values: A
     Every case of a fixed list (layers, batch, length, mask, carried state) is compared with central
     differences; options given here hold in every case. The exit code is 7 if a relative error is above 1e-6.
     """
-    from npr_cli.progress import PATIENCE
-
     from npr.gradcheck import TOLERANCE, check
+    from npr_cli.progress import PATIENCE
 
     assignments = values.pop("assignments")
     waiting = terminal.say_later(_WAITING, PATIENCE)

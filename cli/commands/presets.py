@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import click
-from npr_cli import options
 
 from npr import registry
+from npr_cli import options
 
 
 @click.command()

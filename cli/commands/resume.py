@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+
 from npr_cli import options
 
 
@@ -18,9 +19,8 @@ def command(run: str, as_json: bool, quiet: bool, verbose: bool, **changes: Any)
 
     The result has the same bits as that of a run that was never stopped.
     """
-    from npr_cli import outcome, session
-
     from npr.training import resume
+    from npr_cli import outcome, session
 
     chosen = options.given(changes)
     result = session.watch(lambda events: resume(run, chosen, events), quiet, verbose)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
-from npr_cli import listing, options
 
 from npr import registry
+from npr_cli import listing, options
 
 
 @click.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from npr_cli import options, terminal
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ def command(assignments: options.Assignments, config_file: Path | None, dry_run:
     if dry_run:
         _show_plan(config, as_json)
         return
-    from npr_cli import outcome, session
-
     from npr.training import fit
+    from npr_cli import outcome, session
 
     result = session.watch(lambda events: fit(config, events), quiet, verbose)
     outcome.show(result, as_json)
