@@ -12,7 +12,6 @@ from npr.backends import get_backend
 from npr.context import Backward, Context, Forward, Pass
 from npr.networks.plain import PlainIndRNN
 
-
 EXTRAS = [{}, {"step_clip": 0.01}, {"u_bound": "clip", "u_max": 0.5, "last_u": "as-others"}]
 
 
