@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,13 @@ def test_what_is_not_finite_stays_so(value: float) -> None:
     _multiply(a, tile.pack(w), c, False)
     assert not np.isfinite(c[2]).any()
     assert np.isfinite(np.delete(c, 2, axis=0)).all()
+
+
+@pytest.mark.parametrize("product", [_multiply, tile._multiply_numpy])
+def test_what_stood_in_c_is_forgotten(product: Callable) -> None:
+    a, w, c = _matrix(0, (5, 7), np.float64), _matrix(1, (7, 33), np.float64), np.full((5, 33), np.nan)
+    product(a, tile.pack(w), c, False)
+    np.testing.assert_allclose(c, a @ w, atol=1e-13)
 
 
 def test_numpy_twins_answer_alike() -> None:

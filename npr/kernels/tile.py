@@ -242,7 +242,8 @@ def multiply_transposed(a, b, c):
 def _multiply_numpy(a, panels, c, accumulate):
     """What `multiply` computes, in NumPy."""
     w = np.concatenate(list(panels), axis=1)[:, : c.shape[1]]
-    c[...] = c * bool(accumulate) + a @ w
+    # Never c * 0: what was there may be NaN.
+    c[...] = c + a @ w if accumulate else a @ w
 
 
 def _multiply_transposed_numpy(a, b, c):

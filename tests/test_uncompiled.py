@@ -1,0 +1,45 @@
+"""The kernels as plain Python (NUMBA_DISABLE_JIT) compute what the compiled ones do: readable code, one formula."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+PROGRAM = """
+import json, sys
+import numpy as np
+import npr
+from npr.backends import get_backend
+from npr.context import Context
+
+options = json.loads(sys.argv[1])
+model = npr.build("indrnn", input_size=2, output_size=3, hidden_size=5, layers=2, **options)
+rng = np.random.default_rng(0)
+params, buffers = model.init(rng, np.float64)
+x = rng.standard_normal((4, 3, 2))
+ctx = Context(get_backend("cpu"))
+out = model.forward(ctx, params, buffers, x)
+grads = model.backward(ctx, params, out.cache, np.ones((3, 3))).params
+print(json.dumps({"output": out.output.tolist()} | {name: value.tolist() for name, value in grads.items()}))
+"""
+
+
+def _run(options: dict, uncompiled: bool) -> dict:
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": str(int(uncompiled))}
+    command = [sys.executable, "-c", PROGRAM, json.dumps(options)]
+    return json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.parametrize("norm", ["none", "time", "step"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_plain_python_agrees_with_the_compiled_kernels(norm: str, activation: str) -> None:
+    options = {"norm": norm, "activation": activation}
+    plain, compiled = (_run(options, uncompiled) for uncompiled in (True, False))
+    assert plain.keys() == compiled.keys()
+    for name, value in compiled.items():
+        np.testing.assert_allclose(plain[name], value, atol=1e-9 * (1 + np.abs(value).max()), err_msg=name)
