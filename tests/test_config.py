@@ -21,6 +21,7 @@ from npr.training.config import known_keys
 from npr.training.options import coerce
 from npr.training.presets import PRESETS, names
 
+LAPTOP = {key: value for key, (value, _) in PRESETS["indrnn", "pmnist"]["laptop"].items()}
 ALL_PRESETS = [(*pair, name) for pair, presets in PRESETS.items() for name in presets]
 
 
@@ -34,7 +35,7 @@ def stored(path: Path, **table: Any) -> Path:
     [
         ({"lr": 0.5}, {"lr": 0.25}, 0.5, "flag"),
         ({}, {"lr": 0.25}, 0.25, "file"),
-        ({}, {}, 2e-3, "preset"),
+        ({}, {}, LAPTOP["lr"], "preset"),
         ({"preset": "none"}, {}, 1e-3, "default"),
         ({"preset": "paper"}, {"preset": "laptop"}, 2e-4, "preset"),
         ({}, {"preset": "paper"}, 2e-4, "preset"),
@@ -53,7 +54,7 @@ def test_precedence(tmp_path: Path, flags: dict, table: dict, value: float, orig
         ({"epochs": 3}, {"epochs": 4, "steps": 50}, (3, 0)),
         ({}, {"epochs": 4}, (4, 0)),
         ({"steps": 7}, {"epochs": 4}, (10, 7)),
-        ({}, {}, (10, 9000)),
+        ({}, {}, (10, LAPTOP["steps"])),
     ],
 )
 def test_a_length_replaces_one_in_the_other_unit(tmp_path: Path, flags: dict, table: dict, length: tuple) -> None:
@@ -140,9 +141,8 @@ def test_every_preset_sets_keys_that_exist_and_says_why(model: str, task: str, p
 @pytest.mark.parametrize(
     ("model", "parameters"), [("indrnn", 86_410), ("indrnn-residual", 170_890), ("indrnn-dense", 256_514)]
 )
-@pytest.mark.parametrize("preset", ["laptop", "paper"])
-def test_presets_have_the_published_size(model: str, preset: str, parameters: int) -> None:
-    built = resolve({"model": model, "task": "pmnist", "preset": preset}).build()
+def test_paper_presets_have_the_published_size(model: str, parameters: int) -> None:
+    built = resolve({"model": model, "task": "pmnist", "preset": "paper"}).build()
     assert count(built.model.init(np.random.default_rng(0))[0]) == parameters
 
 
@@ -164,7 +164,7 @@ def test_a_preset_that_was_asked_for_must_exist(monkeypatch: pytest.MonkeyPatch)
 def test_another_schedule_leaves_the_keys_of_the_presets_one_unused() -> None:
     config = resolve({"schedule": "constant"})
     assert "schedule_warmup" not in config.flat()
-    assert config.flat()["lr"] == 2e-3
+    assert config.flat()["lr"] == LAPTOP["lr"]
 
 
 def test_sizes_of_the_model_come_from_the_task() -> None:

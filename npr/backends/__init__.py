@@ -32,4 +32,9 @@ def get_backend(name: str = "cpu", threads: int = 0) -> Cpu:
         raise BackendError("device 'cuda' is not available: this version has CPU kernels only; use --device cpu")
     from npr.backends.cpu import Cpu
 
-    return Cpu(threads or len(os.sched_getaffinity(0)))
+    return Cpu(threads or usable_cores())
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
