@@ -208,8 +208,8 @@ def _slope(point: Point, start: float, array: Array, direction: Array, noise: fl
 
 
 def _floor(noise: float, step: float) -> float:
-    """Size of a gradient whose difference quotient rounding alone moves by a tenth of the tolerance."""
-    return 10 * noise / (step * TOLERANCE)
+    """Size of a gradient whose difference quotient rounding moves by a thirtieth of the tolerance."""
+    return 30 * noise / (step * TOLERANCE)
 
 
 def _gradients(point: Point) -> dict[str, Array]:

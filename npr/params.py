@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,7 +16,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 def allocate(shapes: Shapes, dtype: DTypeLike) -> tuple[Array, Params]:
     """One zeroed flat buffer of `dtype` and a view of it for every name, in the order of `shapes`."""
-    flat = np.zeros(sum(int(np.prod(shape)) for shape in shapes.values()), dtype)
+    flat = np.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
     return flat, views(flat, shapes)
 
 
@@ -24,7 +25,7 @@ def views(flat: Array, shapes: Shapes) -> Params:
     named: Params = {}
     start = 0
     for name, shape in shapes.items():
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         named[name] = flat[start : start + size].reshape(shape)
         start += size
     return named
