@@ -14,7 +14,9 @@ from npr.gradcheck_cases import Case, Point, draw_point
 ORACLES = {
     "indrnn": lambda p, x, net, m: oracle_networks.plain(p, x, net, m.layers),
     "indrnn-residual": lambda p, x, net, m: oracle_networks.residual(p, x, net, m.blocks),
-    "indrnn-dense": lambda p, x, net, m: oracle_networks.dense(p, x, net, [int(n) for n in m.blocks.split(",")]),
+    "indrnn-dense": lambda p, x, net, m: oracle_networks.dense(
+        p, x, net, [int(n) for n in m.blocks.split(",")], m.last_transition
+    ),
 }
 SHAPES: dict[str, dict[str, Any]] = {
     "indrnn": {"hidden_size": 5, "layers": 3},

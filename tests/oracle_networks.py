@@ -78,15 +78,18 @@ def residual(p: Named, x: Array, net: Net, blocks: int) -> tuple[Array, list[Arr
     return _readout(p, unit(p, 2 * blocks, x, net, finals), net), finals
 
 
-def dense(p: Named, x: Array, net: Net, blocks: Sequence[int]) -> tuple[Array, list[Array]]:
+def dense(
+    p: Named, x: Array, net: Net, blocks: Sequence[int], last_transition: bool = True
+) -> tuple[Array, list[Array]]:
     """(output, last states): first layer, then per block bottleneck pairs, concatenated, and a transition."""
     finals: list[Array] = []
     x = _layer(p, 0, x, net, finals)
-    for pairs in blocks:
+    for number, pairs in enumerate(blocks, 1):
         for _ in range(pairs):
             new = _layer(p, len(finals), x, net, finals)
             x = np.concatenate([x, _layer(p, len(finals), new, net, finals)], axis=-1)
-        x = _layer(p, len(finals), x, net, finals)
+        if number < len(blocks) or last_transition:
+            x = _layer(p, len(finals), x, net, finals)
     return _readout(p, x, net), finals
 
 

@@ -72,6 +72,17 @@ def test_in_graph_clip(name: str, dtype: str) -> None:
     assert_forward_agrees(point, dtype, bounds=(0.0, 0.4))
 
 
+@pytest.mark.parametrize("readout", ["last", "every"])
+@pytest.mark.parametrize("blocks", ["1", "2,1", "1,1,2"])
+def test_dense_without_its_last_transition(blocks: str, readout: str) -> None:
+    case = Case("untransitioned", batch=5, ragged=True, carried=True)
+    point = point_of("indrnn-dense", case, blocks=blocks, last_transition=False, readout=readout)
+    assert_forward_agrees(point, "float64")
+    direction = np.random.default_rng(5).normal(size=point.params["readout.W"].shape)
+    wanted = directional(point, "readout.W", direction)
+    assert np.vdot(point.backward().params["readout.W"], direction) == pytest.approx(wanted, rel=1e-9)
+
+
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize(("norm", "position"), NORMS)
 @pytest.mark.parametrize("name", NAMES)

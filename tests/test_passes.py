@@ -114,6 +114,25 @@ def test_steps_that_no_sequence_reaches_leave_their_statistics() -> None:
         assert not np.array_equal(value[:4], point.buffers[key][:4])
 
 
+@pytest.mark.parametrize(("steps", "rows"), [(4, 4), (9, 6)])
+def test_step_statistics_of_other_lengths(steps: int, rows: int) -> None:
+    point = point_of("indrnn", Case("other", steps=steps, batch=5), norm="step", layers=1, seq_len=6)
+    context = Context(CPU, norm_weight=1.0)
+    new = point.model.forward(context, point.params, point.buffers, point.x).buffers["layers.0.norm.mean"]
+    assert np.allclose(new[:rows], statistics_of(point, "step").mean[:rows, 0], rtol=1e-13)
+    assert np.array_equal(new[rows:], point.buffers["layers.0.norm.mean"][rows:])
+
+
+def test_steps_beyond_the_table_use_its_last_row() -> None:
+    case = Case("beyond", steps=5, batch=7)
+    point = point_of("indrnn", case, norm="step", layers=1, seq_len=3, readout="every")
+    rng = np.random.default_rng(2)
+    stored = {key: rng.uniform(0.3, 2, value.shape) for key, value in point.buffers.items()}
+    out = point.model.forward(Context(CPU, norm="running"), point.params, stored, point.x)
+    pair = tuple(stored[f"layers.0.norm.{kind}"][[0, 1, 2, 2, 2], None] for kind in ("mean", "var"))
+    assert distance(out.output, expected(point, statistics=[pair])[0]) <= 1e-12
+
+
 def with_stored(name: str, norm: str) -> tuple[Point, list[tuple[np.ndarray, np.ndarray]]]:
     """A point with random stored statistics, and these layer by layer as the oracle takes them."""
     case = Case("running", steps=5, batch=7, ragged=True, carried=True)

@@ -160,19 +160,21 @@ def test_a_checkpoint_that_stands_is_saved_though_tidying_fails(tmp_path: Path, 
     assert "Could not tidy up" in told[0]
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
-    """No file of this process may grow beyond 2 KiB."""
+    """No file of this process may grow beyond 2 KiB; not a fixture, since pytest's own output may be a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_real_limit_of_the_system_keeps_the_old_file(tmp_path: Path, small_files: None) -> None:
+def test_a_real_limit_of_the_system_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     replace_file(Disk(), path, b"old")
-    with pytest.raises(OSError, match="too large"):
+    with small_files(), pytest.raises(OSError, match="too large"):
         replace_file(Disk(), path, bytes(4096))
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["config.toml"]
