@@ -56,6 +56,26 @@ def test_dense_forward_of_any_size(growth: int, batch: int, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
+@pytest.mark.parametrize("name", NAMES)
+def test_long_sequences(name: str, ragged: bool, dtype: str) -> None:
+    case = Case("long", steps=331, batch=19, ragged=ragged, carried=True)
+    assert_forward_agrees(point_of(name, case, readout="every"), dtype)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_of_long_sequences(name: str) -> None:
+    case = Case("long", steps=331, batch=19, ragged=True, carried=True)
+    point = point_of(name, case, activation="tanh", readout="every")
+    back = point.backward()
+    gradients = {**back.params, "x": back.x}
+    for key in ("x", "layers.0.u", "layers.0.norm.gamma", "readout.W"):
+        direction = np.random.default_rng(6).normal(size=gradients[key].shape)
+        wanted = directional(point, key, direction)
+        assert np.vdot(gradients[key], direction) == pytest.approx(wanted, rel=1e-9), key
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("activation", sorted(oracles.ACTIVATIONS))
 @pytest.mark.parametrize("readout", ["last", "every"])
 @pytest.mark.parametrize("name", NAMES)
