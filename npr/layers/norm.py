@@ -127,17 +127,16 @@ class Norm:
             return buffers
         # The stored variance is the unbiased one, as torch keeps it.
         unbiased = var * count / np.maximum(count - 1.0, 1.0)
-        return {
-            key: self._blend(buffers[key], new, weight) for key, new in (("mean", mean), ("var", unbiased))
-        }
+        return {key: self._blend(buffers[key], new, count, weight) for key, new in (("mean", mean), ("var", unbiased))}
 
-    def _blend(self, old: Array, new: Array, weight: float) -> Array:
+    def _blend(self, old: Array, new: Array, count, weight: float) -> Array:
         out = old.copy()
         if self.kind == "time":
             out[...] = (1.0 - weight) * old + weight * new
             return out
-        rows = min(len(old), len(new))
-        out[:rows] = (1.0 - weight) * old[:rows] + weight * new[:rows]
+        # A step that fewer than two sequences reach has no variance to learn from.
+        rows = np.flatnonzero(count[: len(old), 0] >= 2)
+        out[rows] = (1.0 - weight) * old[rows] + weight * new[rows]
         return out
 
     def _stored(self, table: Array, run: Pass) -> Array:
