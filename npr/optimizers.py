@@ -49,7 +49,8 @@ class Optimizer:
     clip_value : float
         Largest absolute value of a gradient entry, 0 for no limit.
     lr_by_prefix : mapping of str to float
-        Multiplier of `lr` for parameters whose name starts with the key; the longest such key counts.
+        Multiplier of `lr` for parameters whose name starts with the key, in which "*" stands for anything;
+        the longest such key counts.
     decay_by_prefix : mapping of str to float
         Replaces `weight_decay` in the same manner.
     """

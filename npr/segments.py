@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import numpy as np
@@ -39,9 +40,14 @@ def segments(params: Params, row: Callable[[str], Row]) -> Segments:
     return Segments(np.array(bounds, np.int64), np.array(rows, np.float64).reshape(-1, 3))
 
 
+def starts(name: str, prefix: str) -> bool:
+    """Whether a name starts with a prefix, in which "*" stands for anything: "layers.*.u" is u of every layer."""
+    return fnmatchcase(name, prefix + "*")
+
+
 def by_prefix(table: Mapping[str, float], name: str, default: float) -> float:
     """Entry of the longest key that `name` starts with, or `default`."""
-    prefix = max((key for key in table if name.startswith(key)), key=len, default=None)
+    prefix = max((key for key in table if starts(name, key)), key=len, default=None)
     return default if prefix is None else table[prefix]
 
 
@@ -54,5 +60,5 @@ def require_used(key: str, table: Mapping[str, float], names: Collection[str]) -
         If one does not; the message lists the parameters.
     """
     for prefix in table:
-        if not any(name.startswith(prefix) for name in names):
+        if not any(starts(name, prefix) for name in names):
             raise ConfigError(f"{key}: no parameter starts with {prefix!r}. There are: {', '.join(names)}.")

@@ -119,10 +119,18 @@ def test_clipping_equals_torch():
     np.testing.assert_allclose(flat_of(grads), tensor.grad.numpy(), rtol=1e-13)
 
 
+LONGEST = (
+    {"layers.": 0.5, "layers.10.": 0.0, "": 2.0},
+    {"layers.0.W": 0.5, "layers.0.u": 0.5, "layers.10.W": 0.0},
+)
+STARRED = ({"": 2.0, "layers.*.W": 0.5}, {"layers.0.W": 0.5, "layers.10.W": 0.5})
+
+
+@pytest.mark.parametrize(("rates", "differing"), [LONGEST, STARRED], ids=["longest", "starred"])
 @pytest.mark.parametrize(("rule", "options"), RULES)
-def test_longest_prefix_sets_the_rate(rule, options):
-    o = rule(lr=0.02, lr_by_prefix={"layers.": 0.5, "layers.10.": 0.0, "": 2.0}, **options)
-    multiplier = dict.fromkeys(SHAPES, 2.0) | {"layers.0.W": 0.5, "layers.0.u": 0.5, "layers.10.W": 0.0}
+def test_longest_prefix_sets_the_rate(rule, options, rates, differing):
+    o = rule(lr=0.02, lr_by_prefix=rates, **options)
+    multiplier = dict.fromkeys(SHAPES, 2.0) | differing
     params, grads = draw(0), [draw(1), draw(2)]
     wanted = {k: oracle(o, params[k], [g[k] for g in grads], o.lr * multiplier[k], 0.0) for k in params}
     train(o, params, grads)
