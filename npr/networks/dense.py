@@ -19,7 +19,7 @@ from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
 from npr.fields import whole, within
 from npr.networks.base import Cache, IndRNNNetwork, Layers
-from npr.networks.unit import Unit, prefixed, scope
+from npr.networks.unit import Unit, by_layer, prefixed
 from npr.params import Array, Buffers, Params
 from npr.registry import models
 
@@ -121,10 +121,11 @@ class DenseIndRNN(IndRNNNetwork):
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
         new_buffers, kept, caches = dict(buffers), {}, []
         block, inner = x, x
+        weights, statistics = by_layer(params), by_layer(buffers)
         widths = self._block_widths()
         for i, place in enumerate(self._places()):
             name = f"layers.{i}."
-            own = scope(params, name), scope(buffers, name)
+            own = weights[i], statistics[i]
             reads_inner = i > 0 and self._places()[i - 1].column is None
             into = None
             if place.column is not None:
@@ -150,6 +151,7 @@ class DenseIndRNN(IndRNNNetwork):
     ) -> dict[str, Array]:
         places, widths = self._places(), self._block_widths()
         named: dict[str, Array] = {}
+        weights = by_layer(params)
         dy.raw[:, 1 : dy.first + 1] = 0
         block = dy._replace(first=0)
         inner = block
@@ -164,7 +166,7 @@ class DenseIndRNN(IndRNNNetwork):
                 add = place.column is None
                 target = block.raw if add else run.buffer(widths[i - 1])
             grads, below = self._unit(place).backward(
-                run, scope(params, name), cache.layers[i], given, carries[i], target, add
+                run, weights[i], cache.layers[i], given, carries[i], target, add
             )
             named |= prefixed(name, grads)
             if reads_inner:

@@ -7,6 +7,7 @@ Parameter names layers.<i>.{W_in, bias, u, norm.gamma, norm.beta}, readout.{W, b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from npr.cells.indrnn import pre_activation
 from npr.context import GradSignal, Pass, Signal
 from npr.fields import whole
 from npr.networks.base import Cache, IndRNNNetwork, Layers
-from npr.networks.unit import prefixed, scope
+from npr.networks.unit import Unit, by_layer, prefixed, scope
 from npr.params import Array, Buffers, Params
 from npr.registry import models
 
@@ -35,13 +36,14 @@ class PlainIndRNN(IndRNNNetwork):
         n = self.hidden_size
         return [(self.input_size if i == 0 else n, n) for i in range(self.layers)]
 
-    def _units(self):
+    @cached_property
+    def _units(self) -> list[Unit]:
         return [self.unit(*size) for size in self.widths()]
 
     def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
         params: dict = {}
         buffers: Buffers = {}
-        for i, unit in enumerate(self._units()):
+        for i, unit in enumerate(self._units):
             new_params, new_buffers = self.init_unit(rng, unit, i == self.layers - 1)
             params |= prefixed(f"layers.{i}.", new_params)
             buffers |= prefixed(f"layers.{i}.", new_buffers)
@@ -55,9 +57,10 @@ class PlainIndRNN(IndRNNNetwork):
         if self._stacked(run):
             return self._forward_stack(run, params, buffers, x, starts)
         caches, states, kept, new_buffers = [], [], {}, dict(buffers)
-        for i, unit in enumerate(self._units()):
+        own, statistics = by_layer(params), by_layer(buffers)
+        for i, unit in enumerate(self._units):
             name = f"layers.{i}."
-            x, updated, cache = unit.forward(run, scope(params, name), scope(buffers, name), x, starts[i])
+            x, updated, cache = unit.forward(run, own[i], statistics[i], x, starts[i])
             new_buffers |= prefixed(name, updated)
             caches.append(cache)
             states.append(cache.cell.h)
@@ -71,17 +74,17 @@ class PlainIndRNN(IndRNNNetwork):
         if self._stacked(run):
             return self._backward_stack(run, params, cache, dy, carries, gx)
         named: dict[str, Array] = {}
-        for i, unit in reversed(list(enumerate(self._units()))):
-            name = f"layers.{i}."
+        own = by_layer(params)
+        for i, unit in reversed(list(enumerate(self._units))):
             # In place: a tile of the gradient is read before the one below it is written over it.
             target = dy.raw if i else gx
-            grads, dy = unit.backward(run, scope(params, name), cache.layers[i], dy, carries[i], target)
-            named |= prefixed(name, grads)
+            grads, dy = unit.backward(run, own[i], cache.layers[i], dy, carries[i], target)
+            named |= prefixed(f"layers.{i}.", grads)
         return named
 
     def _forward_stack(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
         cut, backend, n = run.slicing, run.context.backend, self.hidden_size
-        cell = self._units()[0].cell
+        cell = self._units[0].cell
         h = run.lease.take((self.layers, cut.slices, cut.times + 1, cut.rows, n), run.dtype)
         for i, start in enumerate(starts):
             h[i, :, 0] = start
@@ -101,7 +104,7 @@ class PlainIndRNN(IndRNNNetwork):
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
     ) -> dict[str, Array]:
         cut, n, dtype = run.slicing, self.hidden_size, run.dtype
-        cell, (h, u) = self._units()[0].cell, cache.layers
+        cell, (h, u) = self._units[0].cell, cache.layers
         first, others = self._packed(run, params, transposed=True)
         dw_in = np.empty((cut.slices, self.input_size, n), dtype)
         dw = np.empty((cut.slices, self.layers - 1, n, n), dtype)

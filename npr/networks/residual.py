@@ -12,6 +12,7 @@ Parameter names stem.*, layers.<i>.{u, norm.*, linear.W, linear.bias}, readout.*
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from npr.context import GradSignal, Pass, Signal
 from npr.fields import whole
 from npr.layers.linear import Linear, LinearCache
 from npr.networks.base import Cache, IndRNNNetwork, Layers
-from npr.networks.unit import UnitCache, prefixed, scope
+from npr.networks.unit import Unit, UnitCache, by_layer, prefixed, scope
 from npr.params import Array, Buffers, Params
 from npr.registry import models
 
@@ -48,7 +49,8 @@ class ResidualIndRNN(IndRNNNetwork):
         """All recurrent layers are fed with pre-activations and have hidden_size units."""
         return [(0, self.hidden_size)] * (2 * self.blocks + 1)
 
-    def _units(self):
+    @cached_property
+    def _units(self) -> list[Unit]:
         return [self.unit(*size) for size in self.widths()]
 
     def _linear(self, input_size: int | None = None) -> Linear:
@@ -58,7 +60,7 @@ class ResidualIndRNN(IndRNNNetwork):
         n = self.hidden_size
         buffers: Buffers = {}
         params = prefixed("stem.", self.init_linear(rng, (self.input_size, n), self.w_init))
-        units = self._units()
+        units = self._units
         for i, unit in enumerate(units):
             new_params, new_buffers = self.init_unit(rng, unit, i == len(units) - 1)
             if i < len(units) - 1:
@@ -74,13 +76,11 @@ class ResidualIndRNN(IndRNNNetwork):
         stream = run.buffer(n)
         stem, _ = self._linear(self.input_size).forward(run, scope(params, "stem."), x, stream)
         units, linears, inner = [], [], stream
-        top = x
-        for i, unit in enumerate(self._units()):
+        top, own, statistics = x, by_layer(params), by_layer(buffers)
+        for i, unit in enumerate(self._units):
             name = f"layers.{i}."
             fed = stream if i % 2 == 0 else inner
-            top, updated, cache = unit.forward(
-                run, scope(params, name), scope(buffers, name), Signal(fed, n), starts[i]
-            )
+            top, updated, cache = unit.forward(run, own[i], statistics[i], Signal(fed, n), starts[i])
             new_buffers |= prefixed(name, updated)
             units.append(cache)
             if cache.cell.pre_activation is not None:
@@ -89,7 +89,7 @@ class ResidualIndRNN(IndRNNNetwork):
                 break
             into_stream = i % 2 == 1
             target = self._next_stream(run, stream) if into_stream else run.buffer(n)
-            linear, _ = self._linear().forward(run, scope(params, name + "linear."), top, target, add=into_stream)
+            linear, _ = self._linear().forward(run, scope(own[i], "linear."), top, target, add=into_stream)
             linears.append(linear)
             stream, inner = (target, inner) if into_stream else (stream, target)
         states = [cache.cell.h for cache in units]
@@ -107,7 +107,7 @@ class ResidualIndRNN(IndRNNNetwork):
     ) -> dict[str, Array]:
         n, parts = self.hidden_size, cache.layers
         named: dict[str, Array] = {}
-        units = self._units()
+        units, own = self._units, by_layer(params)
         d_stream, g = run.buffer(n), dy.raw
         for i in range(len(units) - 1, -1, -1):
             name = f"layers.{i}."
@@ -121,7 +121,7 @@ class ResidualIndRNN(IndRNNNetwork):
             last = i == 2 * self.blocks
             into = d_stream if from_stream else dy.raw
             grads, dy = units[i].backward(
-                run, scope(params, name), parts.units[i], dy, carries[i], into, add=from_stream and not last
+                run, own[i], parts.units[i], dy, carries[i], into, add=from_stream and not last
             )
             named |= prefixed(name, grads)
             g = dy.raw if not from_stream else g

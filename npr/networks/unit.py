@@ -3,6 +3,7 @@ the middle two. Everything elementwise rides on the kernels of its neighbours wh
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -130,6 +131,16 @@ def normalise(norm: Norm, run: Pass, params: Params, buffers: Buffers, raw: Arra
 def scope(named: dict[str, Array], prefix: str) -> dict[str, Array]:
     """The entries below a prefix, without it."""
     return {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
+
+
+def by_layer(named: dict[str, Array]) -> dict[int, dict[str, Array]]:
+    """The entries "layers.<i>.<rest>" as one dictionary of the rest for each i, in one walk over the names."""
+    found: dict[int, dict[str, Array]] = defaultdict(dict)
+    for name, value in named.items():
+        if name.startswith("layers."):
+            _, number, rest = name.split(".", 2)
+            found[int(number)][rest] = value
+    return found
 
 
 def prefixed(prefix: str, named: dict[str, Array]) -> dict[str, Array]:
