@@ -25,9 +25,10 @@ config: Any = _config  # numba fills this module in at run time
 # NaN and infinity keep their meaning: training must notice them.
 OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
 
-if "NUMBA_THREADING_LAYER" not in os.environ:
-    # The OpenMP layer fights with the thread pool of SciPy's BLAS, up to 17 times slower.
-    config.THREADING_LAYER = "workqueue"
+if not {"NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"} & os.environ.keys():
+    # With workqueue the calling thread is a third one on two cores: a step of 6x128 takes 96 ms and now and then
+    # 110, with OpenMP 86. OpenMP must not meet BLAS inside a parallel loop; no kernel of ours calls it.
+    config.THREADING_LAYER_PRIORITY = ["omp", "workqueue", "tbb"]
 
 
 def cache_folder() -> Path:
