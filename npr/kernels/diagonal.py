@@ -134,7 +134,7 @@ def masked_tile(x, mask, t0, steps, scratch):
 
 
 @inline
-def _rows_of(buffer):
+def rows_of(buffer):
     """One slice (T+1, R, C) as a matrix ((T+1) * R, C)."""
     return buffer.reshape(buffer.shape[0] * buffer.shape[1], buffer.shape[2])
 
@@ -157,7 +157,7 @@ def layer_forward(x, mask, panels, bias, scan, h, column, sums):
         a = np.empty((scan.steps * rows, n), x.dtype)
         tile_sums = np.empty((2, n), x.dtype)
         scratch = np.empty((scan.steps * rows, width), x.dtype)
-        x_rows, h_rows, gate = _rows_of(x[s]), _rows_of(h[s]), _gate(mask, s, width)
+        x_rows, h_rows, gate = rows_of(x[s]), rows_of(h[s]), _gate(mask, s, width)
         if sums.shape[0]:
             sums[s] = 0
         for t0 in range(0, times, scan.steps):
@@ -184,7 +184,7 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
     for s in prange(slices):
         delta = np.empty((scan.steps * rows, n), x.dtype)
         scratch = np.empty((scan.steps * rows, width), x.dtype)
-        x_rows, h_rows, g_rows = _rows_of(x[s]), _rows_of(h[s]), _rows_of(g[s])
+        x_rows, h_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(g[s])
         gate = _gate(mask, s, width)
         dw[s] = 0
         row_sums[s] = 0
@@ -201,7 +201,7 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
             )  # fmt: skip
             multiply_transposed(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), tile, dw[s])
             if gx.shape[0]:
-                gx_rows = _rows_of(gx[s])
+                gx_rows = rows_of(gx[s])
                 multiply(tile, panels, gx_rows[first : first + steps * rows, :width], add)
 
 
@@ -221,7 +221,7 @@ def drive_forward(z, scale, bias, scan, h, column, sums):
     for s in prange(slices):
         a = np.empty((scan.steps * rows, n), z.dtype)
         tile_sums = np.empty((2, n), z.dtype)
-        z_rows, h_rows = _rows_of(z[s]), _rows_of(h[s])
+        z_rows, h_rows = rows_of(z[s]), rows_of(h[s])
         if sums.shape[0]:
             sums[s] = 0
         for t0 in range(0, times, scan.steps):
@@ -242,7 +242,7 @@ def drive_backward(scan, h, g, up, gz, add, row_sums, du, carry):
     tiles = -(-times // scan.steps)
     for s in prange(slices):
         delta = np.empty((scan.steps * rows, n), h.dtype)
-        h_rows, g_rows, gz_rows = _rows_of(h[s]), _rows_of(g[s]), _rows_of(gz[s])
+        h_rows, g_rows, gz_rows = rows_of(h[s]), rows_of(g[s]), rows_of(gz[s])
         row_sums[s] = 0
         du[s] = 0
         for q in range(tiles):

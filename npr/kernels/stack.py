@@ -9,15 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import Scan, Upstream, scan_tile, scan_tile_backward
-from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.diagonal import Scan, Upstream, rows_of, scan_tile, scan_tile_backward
+from npr.kernels.jit import parallel_kernel
 from npr.kernels.tile import multiply, multiply_transposed
-
-
-@inline
-def _rows_of(buffer):
-    """One slice (T+1, R, C) as a matrix ((T+1) * R, C)."""
-    return buffer.reshape(buffer.shape[0] * buffer.shape[1], buffer.shape[2])
 
 
 @parallel_kernel
@@ -29,7 +23,7 @@ def stack_forward(x, panels_in, panels, bias, u, scan, h):
     layers, slices, times, rows, n = h.shape[0], h.shape[1], h.shape[2] - 1, h.shape[3], h.shape[4]
     for s in prange(slices):
         a = np.empty((scan.steps * rows, n), x.dtype)
-        x_rows = _rows_of(x[s])
+        x_rows = rows_of(x[s])
         for t0 in range(0, times, scan.steps):
             steps = min(scan.steps, times - t0)
             first, last = (t0 + 1) * rows, (t0 + 1 + steps) * rows
@@ -38,9 +32,9 @@ def stack_forward(x, panels_in, panels, bias, u, scan, h):
                 if l == 0:
                     multiply(x_rows[first:last], panels_in, tile, False)
                 else:
-                    multiply(_rows_of(h[l - 1, s])[first:last], panels[l - 1], tile, False)
+                    multiply(rows_of(h[l - 1, s])[first:last], panels[l - 1], tile, False)
                 part = Scan(u[l], scan.lengths, scan.activation, scan.steps, scan.step_clip)
-                scan_tile(tile, bias[l], part, _rows_of(h[l, s]), 0, t0, scan.lengths[s])
+                scan_tile(tile, bias[l], part, rows_of(h[l, s]), 0, t0, scan.lengths[s])
 
 
 @parallel_kernel
@@ -58,7 +52,7 @@ def stack_backward(x, panels_in, panels, u, scan, h, g, first_step, gx, dw_in, d
         gain = np.ones((rows, n), x.dtype)
         nothing = np.zeros(n, x.dtype)
         up = Upstream(np.ones((1, rows, n), x.dtype), nothing, nothing, 0)
-        x_rows, g_rows = _rows_of(x[s]), _rows_of(g[s])
+        x_rows, g_rows = rows_of(x[s]), rows_of(g[s])
         dw_in[s] = 0
         dw[s] = 0
         row_sums[s] = 0
@@ -75,13 +69,13 @@ def stack_backward(x, panels_in, panels, u, scan, h, g, first_step, gx, dw_in, d
                 l = layers - 1 - k
                 part = Scan(u[l], scan.lengths, scan.activation, scan.steps, scan.step_clip)
                 scan_tile_backward(
-                    above, 0, 0, up, gain, part, _rows_of(h[l, s]), 0, t0, scan.lengths[s],
+                    above, 0, 0, up, gain, part, rows_of(h[l, s]), 0, t0, scan.lengths[s],
                     carry[s, l], tile, row_sums[s, l], du[s, l],
                 )  # fmt: skip
                 if l > 0:
-                    multiply_transposed(_rows_of(h[l - 1, s])[first:last], tile, dw[s, l - 1])
+                    multiply_transposed(rows_of(h[l - 1, s])[first:last], tile, dw[s, l - 1])
                     multiply(tile, panels[l - 1], above[: steps * rows], False)
                 else:
                     multiply_transposed(x_rows[first:last], tile, dw_in[s])
                     if gx.shape[0]:
-                        multiply(tile, panels_in, _rows_of(gx[s])[first:last], False)
+                        multiply(tile, panels_in, rows_of(gx[s])[first:last], False)
