@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 
 import machine
 import numpy as np
+import record
 from agreement import TOLERANCE, Disagreement, agreement
 from indrnn_problem import Case, load_cases
 from summary import summarise, table
@@ -95,18 +95,15 @@ def progress(line: str) -> None:
 
 def document(cases: list[Case], options: argparse.Namespace, measured: dict[str, Any]) -> dict[str, Any]:
     """Everything needed to repeat and to judge the figures."""
-    return {
-        "benchmark": "indrnn_peers",
-        "command": shlex.join(["python", "benchmarks/indrnn_peers.py", *sys.argv[1:]]),
+    figures = {
         "seed": options.seed,
         "threads": options.threads,
         "dtype": "float32",
         "tolerance": TOLERANCE,
-        "machine": machine.describe(),
-        "versions": machine.versions(),
         **summarise(cases, measured, PEERS, options.threads),
         **measured,
     }
+    return record.document("indrnn_peers", sys.argv[1:], figures)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -143,10 +140,7 @@ def main(arguments: list[str]) -> int:
     result = document(options.chosen, options, measured)
     print(table(result))
     if not options.tiny:
-        file = HERE / "results" / f"{options.name}.json"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        progress(f"written: benchmarks/results/{file.name}")
+        progress(f"written: benchmarks/results/{record.write(options.name, result).name}")
     return 0 if all(row["held"] for row in result["cases"]) else 7
 
 

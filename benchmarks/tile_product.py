@@ -9,15 +9,13 @@ each thread has operands of its own. The two programs take turns, round by round
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import statistics
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import machine
+import record
 
 
 class Row(NamedTuple):
@@ -97,19 +95,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--name", default="tile_product", help="of the result file in benchmarks/results")
     options = parser.parse_args(arguments)
     machine.pin(options.threads)
-    result: dict[str, Any] = {
-        "benchmark": "tile_product",
-        "command": shlex.join(["python", "benchmarks/tile_product.py", *arguments]),
-        "machine": machine.describe(),
-        "versions": machine.versions(),
-        **measure(options),
-    }
+    result = record.document("tile_product", arguments, measure(options))
     float32 = [row["gflops_per_core"]["tile"] for row in result["rows"] if row["dtype"] == "float32"]
     result["median_float32"] = statistics.median(float32)
     print(table(result))
-    file = Path(__file__).resolve().parent / "results" / f"{options.name}.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    record.write(options.name, result)
     return 0
 
 

@@ -1,6 +1,6 @@
 """Collects finished training runs into one JSON file: command, seed, versions, machine, curve, final figures.
 
-    python benchmarks/training_runs.py runs/0001-indrnn-pmnist runs/0002-indrnn-pmnist -o results/pmnist_laptop.json
+python benchmarks/training_runs.py runs/0001-indrnn-pmnist runs/0002-indrnn-pmnist -o results/pmnist_laptop.json
 """
 
 from __future__ import annotations

@@ -73,6 +73,11 @@ class Progress:
         if self._verbose:
             self._view.say("  ".join(f"{key} {_short(value)}" for key, value in row.items()))
 
+    def on_measure(self, split: str) -> None:
+        """A pause of some seconds in which no update is made, on a terminal only: lines would fill a log."""
+        if not self._quiet:
+            self._view.pause(f"step {self.step:>6}  measuring on the {split} split", *self._rate.ahead()[:1])
+
     def on_eval(self, row: dict[str, Any]) -> None:
         """A validation: shown with the updates that follow."""
         found = {key.removeprefix("validation_"): value for key, value in row.items() if "validation_" in key}

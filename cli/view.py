@@ -35,6 +35,9 @@ class Plain:
         """The present state."""
         self.say(text + ahead)
 
+    def pause(self, text: str, done: float) -> None:
+        """What happens between updates: of no interest in a log."""
+
     def close(self) -> None:
         """Nothing to clear."""
 
@@ -72,6 +75,10 @@ class Live(Plain):
             self._try(self._bar.start)
         self._bar.update(self._task, completed=done, description=text + ahead)
         self._try(self._bar.refresh)
+
+    def pause(self, text: str, done: float) -> None:
+        """The bar, and why it stands still."""
+        self.show(text, done, "")
 
     def close(self) -> None:
         """Clear the bar."""

@@ -279,11 +279,6 @@ class Adam(Optimizer):
         update.adam(p, g, state.moments["first"], state.moments["second"], *where, coefficients)
 
 
-def first_nonfinite(named: Mapping[str, Array]) -> str | None:
-    """Name of the first array with a NaN or an infinity; None if there is none."""
-    return next((name for name, value in named.items() if not np.isfinite(value).all()), None)
-
-
 def global_norm(named: Params) -> float:
     """L2 norm over all arrays, views of one flat buffer, accumulated in float64 in a fixed order."""
     return _norm(flat_of(named))

@@ -38,8 +38,7 @@ def tiny_content(train: int = 60, test: int = 20) -> dict[str, bytes]:
 def known_set(content: dict[str, bytes], *mirrors: str) -> KnownSet:
     """The description of `content` as a data set called mnist."""
     files = tuple(
-        KnownFile(name, len(data), hashlib.sha256(data).hexdigest(), data[3])
-        for name, data in content.items()
+        KnownFile(name, len(data), hashlib.sha256(data).hexdigest(), data[3]) for name, data in content.items()
     )
     return KnownSet("mnist", "a tiny set", "none", files, mirrors or (CLOSED,))
 

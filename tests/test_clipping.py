@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracle_optimizers import draw
 
-from npr.optimizers import SGD, Adam, first_nonfinite, global_norm
+from npr.optimizers import SGD, Adam, global_norm
 from npr.params import allocate, flat_of, pack
 
 
@@ -42,11 +42,6 @@ def test_clipping_leaves_a_nonfinite_gradient_to_be_found(bad):
     before = flat_of(grads).copy()
     assert not math.isfinite(Adam(clip_norm=1.0, clip_value=1.0).clip(grads))
     np.testing.assert_array_equal(flat_of(grads), before)
-    assert first_nonfinite(grads) == "readout.W"
-
-
-def test_finite_arrays_have_no_culprit():
-    assert first_nonfinite(draw(0)) is None
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 100_003])

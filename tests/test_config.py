@@ -90,6 +90,8 @@ def test_a_length_replaces_one_in_the_other_unit(tmp_path: Path, flags: dict, ta
         ({"layers": 2.5}, "layers = 2.5: expected a whole number"),
         ({"layers": True}, "layers = true: expected a whole number"),
         ({"hidden_size": 0}, "hidden_size = 0"),
+        ({"model": "indrnn-dense", "hidden_size": 5}, "Unknown key 'hidden_size'"),
+        ({"u_min": 0.5, "u_max": 0.4}, "u_min = 0.5 is not valid; it must be a number in [0, 0.4]"),
         ({"lr_by_prefix": "layers.0."}, "expected a table"),
     ],
 )

@@ -131,8 +131,7 @@ def test_two_at_once_download_once(web: Web) -> None:
     tiny = known_set(CONTENT, web.mirror("good"))
     results: list[loading.Loaded] = []
     threads = [
-        threading.Thread(target=lambda: results.append(loading.load(tiny, None, lines.append)))
-        for _ in range(3)
+        threading.Thread(target=lambda: results.append(loading.load(tiny, None, lines.append))) for _ in range(3)
     ]
     with store.lock(_cache(), lines.append):
         for thread in threads:
@@ -183,9 +182,7 @@ def test_fetch_completes_a_folder_in_place(web: Web, tmp_path: Path, monkeypatch
     assert len(_files(raw)) == 4
 
 
-def test_fetch_into_an_unwritable_folder_is_an_error(
-    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fetch_into_an_unwritable_folder_is_an_error(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(known.SETS, "mnist", known_set(CONTENT, web.mirror("good")))
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot keep train-images-idx3-ubyte"):

@@ -66,9 +66,7 @@ def test_step_clip_acts_inside_the_recurrence(ragged: bool, activation: str, cli
 
 def with_dropout(rate: float, dropout: bool = True, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """(states without, states with dropout) (T, B, N), seen through a readout that passes them on."""
-    model = one_layer(
-        seq_len=6, hidden_size=50, output_size=50, readout="every", activation="tanh", dropout=rate
-    )
+    model = one_layer(seq_len=6, hidden_size=50, output_size=50, readout="every", activation="tanh", dropout=rate)
     named, buffers = model.init(np.random.default_rng(0), dtype=np.float64)
     named["readout.W"][...], named["readout.bias"][...] = np.eye(50), 0.0
     named["layers.0.W_in"][...] = np.random.default_rng(1).normal(size=(4, 50))

@@ -192,9 +192,7 @@ def test_accuracy_counts_right_answers(weight, wanted):
     assert isinstance(count, int)
 
 
-@pytest.mark.parametrize(
-    ("name", "loss"), [("cross-entropy", cross_entropy), ("mse", mse), ("smooth-l1", smooth_l1)]
-)
+@pytest.mark.parametrize(("name", "loss"), [("cross-entropy", cross_entropy), ("mse", mse), ("smooth-l1", smooth_l1)])
 def test_registered(name, loss):
     assert name in registry.losses.names()
     assert registry.losses.get(name) is loss

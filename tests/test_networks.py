@@ -10,6 +10,7 @@ import pytest
 from network_points import NAMES, ORACLES, counted, distance, expected, in_float32, net_of, point_of
 
 from npr import build, params, registry
+from npr.errors import ConfigError
 from npr.gradcheck_cases import Case, Point
 
 NORMS = [("none", "after"), ("time", "after"), ("time", "before"), ("step", "after"), ("step", "before")]
@@ -179,6 +180,23 @@ def test_steps_behind_the_end_do_not_count(name: str) -> None:
     noisy = np.where(oracles.valid_steps(point.lengths, *point.x.shape[:2]) > 0, point.x, 1e3)
     assert np.array_equal(point._replace(x=noisy).forward().output, point.forward().output)
     assert np.abs(counted(point, point.backward().x) - point.backward().x).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "shape"),
+    [("x", (9, 4, 2)), ("state", (3, 5)), ("d_output", (4, 3)), ("d_output", (9, 4, 4)), ("d_state", (3, 5))],
+)
+def test_arrays_of_a_wrong_shape_are_refused_by_name(argument: str, shape: tuple[int, ...]) -> None:
+    point = point_of("indrnn", Case("shapes", steps=9, carried=True), layers=1)
+    array = np.zeros(shape)
+    with pytest.raises(ValueError, match=rf"^{argument} must"):
+        point._replace(**{argument: (array,) if argument.endswith("state") else array}).backward()
+
+
+@pytest.mark.parametrize("blocks", ["", "8,,4", "8,x", "0", (8, 6, 4), 8])
+def test_blocks_that_say_no_sizes_are_refused(blocks: Any) -> None:
+    with pytest.raises(ConfigError, match="give numbers of layers such as '8,6,4'"):
+        build("indrnn-dense", input_size=1, output_size=2, blocks=blocks)
 
 
 @pytest.mark.parametrize(

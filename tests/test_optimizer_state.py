@@ -98,7 +98,6 @@ def test_a_prefix_that_fits_no_parameter_is_an_error(key):
         Adam(**{key: {"layers.": 1.0, "layer.": 1.0}}).init(draw(0))
 
 
-
 @pytest.mark.parametrize(
     "grads",
     [

@@ -176,5 +176,3 @@ def test_every_size_is_updated_to_its_end(size, dtype):
     train(o, params, [grads])
     for name, value in params.items():
         np.testing.assert_allclose(value, wanted[name], **TOLERANCE[dtype])
-
-

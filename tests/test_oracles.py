@@ -49,9 +49,7 @@ def test_recurrence_backward_is_the_derivative(argument: str, activation: str, l
 def test_masked_recurrence_holds_the_last_valid_state() -> None:
     d = draw(2)
     h = oracles.indrnn_forward(d.z, d.u, d.h0, "tanh", LENGTHS)
-    alone = [
-        oracles.indrnn_forward(d.z[:n, [b]], d.u, d.h0[[b]], "tanh")[-1, 0] for b, n in enumerate(LENGTHS)
-    ]
+    alone = [oracles.indrnn_forward(d.z[:n, [b]], d.u, d.h0[[b]], "tanh")[-1, 0] for b, n in enumerate(LENGTHS)]
     assert np.array_equal(h[-1], np.stack(alone))
 
 

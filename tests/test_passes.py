@@ -135,6 +135,19 @@ def test_steps_beyond_the_table_use_its_last_row() -> None:
     assert distance(out.output, expected(point, statistics=[pair])[0]) <= 1e-12
 
 
+@pytest.mark.parametrize("norm", ["time", "step"])
+@pytest.mark.parametrize("position", ["after", "before"])
+def test_a_large_mean_does_not_swallow_the_variance_in_float32(norm: str, position: str) -> None:
+    options = {"norm": norm, "norm_position": position, "activation": "identity", "layers": 1, "hidden_size": 24}
+    model = build("indrnn", input_size=1, output_size=1, seq_len=40, norm_momentum=1.0, **options)
+    p, buffers = model.init(np.random.default_rng(0))
+    p["layers.0.u"][:], p["layers.0.W_in"][:] = 0, 1
+    x = (1000 + np.random.default_rng(1).normal(size=(40, 32, 1))).astype(np.float32)
+    stored = model.forward(Context(CPU), p, buffers, x).buffers["layers.0.norm.var"]
+    wanted = np.var(x.astype(float), axis=(0, 1) if norm == "time" else 1, ddof=1)
+    assert np.abs(stored / wanted - 1).max() <= 1e-6
+
+
 def with_stored(name: str, norm: str) -> tuple[Point, list[tuple[np.ndarray, np.ndarray]]]:
     """A point with random stored statistics, and these layer by layer as the oracle takes them."""
     case = Case("running", steps=5, batch=7, ragged=True, carried=True)

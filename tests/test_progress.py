@@ -70,6 +70,25 @@ def test_validation_is_shown_with_the_next_line(clock, capsys):
     assert "val 0.9125*" in capsys.readouterr().err
 
 
+def test_a_terminal_says_why_no_update_is_made(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "is_live", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress.Progress() as shown:
+        shown.on_start(start())
+        shown.on_step(step(6, 11.0))
+        capsys.readouterr()
+        shown.on_measure("validation")
+    assert "step      6  measuring on the validation split" in capsys.readouterr().err
+
+
+def test_a_log_is_not_told_of_every_measurement(capsys):
+    shown = progress.Progress()
+    shown.on_start(start())
+    capsys.readouterr()
+    shown.on_measure("validation")
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("shape", "text"), [({}, "indrnn 2x8, 226 "), ({"layers": None}, "indrnn, 226 ")])
 def test_outline(shape, text):
     begin = start(**shape)

@@ -97,9 +97,7 @@ def test_layout_of_a_batch(tiny: Path, dtype: type) -> None:
     assert batch.lengths is None
 
 
-@pytest.mark.parametrize(
-    ("split", "sizes"), [("train", [8] * 6 + [2]), ("validation", [8, 2]), ("test", [8, 8, 4])]
-)
+@pytest.mark.parametrize(("split", "sizes"), [("train", [8] * 6 + [2]), ("validation", [8, 2]), ("test", [8, 8, 4])])
 def test_batches_show_every_example_once(tiny: Path, split: str, sizes: list[int]) -> None:
     dataset = _open("smnist", tiny)
     batches = list(dataset.batches(split, 8))

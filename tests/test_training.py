@@ -74,9 +74,10 @@ def test_another_seed_gives_another_run(tmp_path: Path, plain: Any) -> None:
 
 def test_the_test_split_is_read_once_at_the_end(tmp_path: Path) -> None:
     chosen, made = run_of("plain")
-    data = FakeData()
-    fit(chosen, run=tmp_path, parts=made._replace(dataset=data))
+    data, watcher = FakeData(), Recorder()
+    fit(chosen, watcher, tmp_path, made._replace(dataset=data))
     assert (data.read.count("test"), data.read[-1]) == (1, "test")
+    assert watcher.measured == ["validation"] * len(watcher.validated) + ["test"]
 
 
 @pytest.mark.parametrize("variant", ["plain", "re-estimated statistics", "both statistics"])

@@ -23,6 +23,7 @@ class Recorder(Silent):
     def __init__(self, at_step: Callable[[int], None] = lambda step: None) -> None:
         self.messages: list[str] = []
         self.saved: list[int] = []
+        self.measured: list[str] = []
         self.validated: list[dict[str, Any]] = []
         self.steps: list[Step] = []
         self._at_step = at_step
@@ -30,6 +31,9 @@ class Recorder(Silent):
     def on_step(self, step: Step) -> None:
         self.steps.append(step)
         self._at_step(step.step)
+
+    def on_measure(self, split: str) -> None:
+        self.measured.append(split)
 
     def on_eval(self, row: dict[str, Any]) -> None:
         self.validated.append(row)

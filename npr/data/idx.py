@@ -56,8 +56,7 @@ def parse(content: bytes | bytearray, where: str, dims: int) -> NDArray[np.uint8
     size = start + math.prod(shape)
     if len(content) != size:
         raise DataError(
-            f"{where}: expected {size} bytes for an array of {' x '.join(map(str, shape))}, "
-            f"found {len(content)}."
+            f"{where}: expected {size} bytes for an array of {' x '.join(map(str, shape))}, found {len(content)}."
         )
     array = np.frombuffer(content, np.uint8, offset=start).reshape(shape)
     array.flags.writeable = False

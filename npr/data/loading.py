@@ -94,9 +94,7 @@ def _named(known: KnownSet, place: search.Place) -> Loaded:
         f"or leave out {place.source} and npr will download them."
     )
     if not (os.path.isdir(place.folder) and os.access(place.folder, os.R_OK | os.X_OK)):
-        raise DataError(
-            f"{place.source} names {place.folder}, which is not a folder that can be read. {way_out}"
-        )
+        raise DataError(f"{place.source} names {place.folder}, which is not a folder that can be read. {way_out}")
     found = scan(known, place.folder)
     for fault in found.damaged.values():
         raise DataError(f"{place.source} names a folder with a damaged file. {fault} {way_out}")

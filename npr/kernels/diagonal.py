@@ -69,19 +69,27 @@ def scan_tile(a, bias, scan, h, column, t0, length):
 
 @inline
 def add_moments(h, column, rows, t0, steps, length, tile_sums, sums):
-    """Add the sums of h and h^2 over the valid entries of a tile to sums (2, N), in double beyond the tile."""
+    """Add the sums of h and h^2 over the valid entries of a tile to sums (2, N), in double beyond the tile.
+
+    The tile adds up d = h - c and d^2 with c its first row, so that a large mean does not swallow the variance:
+    sum h = sum d + m c and sum h^2 = sum d^2 + 2 c sum d + m c^2 over its m entries.
+    """
     n = tile_sums.shape[1]
     tile_sums[:] = 0
+    centre = h[(t0 + 1) * rows, column : column + n]
+    entries = 0
     for r in range(steps * rows):
         if t0 + r // rows < length[r % rows]:
+            entries += 1
             h_now = h[(t0 + 1) * rows + r, column : column + n]
             for j in range(n):
-                tile_sums[0, j] += h_now[j]
+                tile_sums[0, j] += h_now[j] - centre[j]
             for j in range(n):
-                tile_sums[1, j] += h_now[j] * h_now[j]
-    for k in range(2):
-        for j in range(n):
-            sums[k, j] += tile_sums[k, j]
+                tile_sums[1, j] += (h_now[j] - centre[j]) * (h_now[j] - centre[j])
+    for j in range(n):
+        c, d = np.float64(centre[j]), np.float64(tile_sums[0, j])
+        sums[0, j] += d + entries * c
+        sums[1, j] += tile_sums[1, j] + 2 * c * d + entries * c * c
 
 
 @inline

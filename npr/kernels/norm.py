@@ -3,6 +3,7 @@ of a gradient that lies in memory. Rows whose sequence has ended count nowhere."
 
 from __future__ import annotations
 
+import numpy as np
 from numba import prange
 
 from npr.kernels.jit import parallel_kernel
@@ -10,7 +11,10 @@ from npr.kernels.jit import parallel_kernel
 
 @parallel_kernel
 def step_sums(p, q, mask, lengths, sums):
-    """sums (S, 2, T, N): sum over the valid rows of m * p and of m * p * q at every step; mask (S, R, N) or empty."""
+    """sums (S, 2, T, N): sum over the valid rows of m * p and of m * p * q at every step; mask (S, R, N) or empty.
+
+    Products are formed in double: float32 would lose the variance of units whose mean is large.
+    """
     slices, times, rows, n = sums.shape[0], sums.shape[2], p.shape[2], p.shape[3]
     for s in prange(slices):
         sums[s] = 0
@@ -19,7 +23,7 @@ def step_sums(p, q, mask, lengths, sums):
                 if t >= lengths[s, i]:
                     continue
                 for j in range(n):
-                    value = p[s, t + 1, i, j]
+                    value = np.float64(p[s, t + 1, i, j])
                     if mask.shape[0]:
                         value *= mask[s, i, j]
                     sums[s, 0, t, j] += value

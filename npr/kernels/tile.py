@@ -172,7 +172,6 @@ def _tile_product(rows: int, masked: bool):
     return intrinsic(typed)
 
 
-
 _full, _full_masked = _tile_product(ROWS, False), _tile_product(ROWS, True)
 _four, _four_masked = _tile_product(4, False), _tile_product(4, True)
 _two, _two_masked = _tile_product(2, False), _tile_product(2, True)

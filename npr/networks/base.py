@@ -12,7 +12,7 @@ from npr.layers.linear import Linear, gradient_last, value_last
 from npr.networks.options import IndRNNOptions
 from npr.networks.unit import prefixed, scope
 from npr.params import Array, Buffers, Params
-from npr.slices import cut
+from npr.slices import Slicing, cut
 
 
 class Cache(NamedTuple):
@@ -108,10 +108,16 @@ class IndRNNNetwork(IndRNNOptions):
         Backward
             params named and shaped like the parameters, in one flat buffer; x (T, B, input_size), or None
             without input_gradient; state, dL/dh_0 of every recurrent layer (B, n).
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit.
         """
         run = cache.run
         sizes = [n for _, n in self.widths()]
         slicing = run.slicing
+        self._check_gradient(slicing, d_output, d_state)
         carries = [np.zeros((slicing.slices, slicing.rows, n), run.dtype) for n in sizes]
         if d_state is not None:
             carries = [slicing.split_rows(part.astype(run.dtype, copy=False)) for part in d_state]
@@ -169,9 +175,19 @@ class IndRNNNetwork(IndRNNOptions):
     def _check(self, x: Array, dtype: np.dtype, state: State | None) -> None:
         if x.ndim != 3 or x.shape[2] != self.input_size or x.dtype != dtype:
             raise ValueError(f"x must be (T, B, {self.input_size}) of {dtype}, got {x.shape} of {x.dtype}")
-        shapes = [(x.shape[1], n) for _, n in self.widths()]
+        self._check_state("state", x.shape[1], state)
+
+    def _check_gradient(self, slicing: Slicing, d_output: Array, d_state: State | None) -> None:
+        rows = (slicing.batch, self.output_size)
+        wanted = rows if self.readout == "last" else (slicing.times, *rows)
+        if np.shape(d_output) != wanted:
+            raise ValueError(f"d_output must have the output's shape {wanted}, got {np.shape(d_output)}")
+        self._check_state("d_state", slicing.batch, d_state)
+
+    def _check_state(self, name: str, batch: int, state: State | None) -> None:
+        shapes = [(batch, n) for _, n in self.widths()]
         if state is not None and [np.shape(part) for part in state] != shapes:
-            raise ValueError(f"state must hold arrays of shapes {shapes}, got {[np.shape(part) for part in state]}")
+            raise ValueError(f"{name} must hold arrays of shapes {shapes}, got {[np.shape(part) for part in state]}")
 
     def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
         raise NotImplementedError
@@ -183,4 +199,3 @@ class IndRNNNetwork(IndRNNOptions):
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
     ) -> dict[str, Array]:
         raise NotImplementedError
-

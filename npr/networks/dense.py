@@ -11,6 +11,7 @@ Parameter names layers.<i>.{W_in, bias, u, norm.*} in order of depth, readout.*.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ class Place(NamedTuple):
 @models.register("indrnn-dense")
 @dataclass(frozen=True)
 class DenseIndRNN(IndRNNNetwork):
-    """A dense IndRNN of growth k; see IndRNNOptions for the rest (hidden_size has no meaning here).
+    """A dense IndRNN of growth k; see IndRNNOptions for the rest.
 
     Parameters
     ----------
@@ -65,9 +66,12 @@ class DenseIndRNN(IndRNNNetwork):
         whole("[1, 1e6]", growth=self.growth)
         within("[0, 1)", dropout_first=self.dropout_first, dropout_sec=self.dropout_sec)
         within("[0, 1)", dropout_trans=self.dropout_trans)
-        if not all(part.strip().isdigit() and int(part) > 0 for part in self.blocks.split(",")):
+        if not isinstance(self.blocks, str) or not all(
+            part.strip().isdigit() and int(part) > 0 for part in self.blocks.split(",")
+        ):
             raise ConfigError(f"blocks = {self.blocks!r} is not valid; give numbers of layers such as '8,6,4'")
 
+    @cached_property
     def _places(self) -> list[Place]:
         k = self.growth
         channels = 6 * k
@@ -85,11 +89,11 @@ class DenseIndRNN(IndRNNNetwork):
 
     def widths(self) -> list[tuple[int, int]]:
         """(channels read, units) of every recurrent layer; the readout sees the last block's channels."""
-        return [(place.reads, place.units) for place in self._places()]
+        return [(place.reads, place.units) for place in self._places]
 
     def readout_size(self) -> int:
         """Channels of the last block."""
-        last = self._places()[-1]
+        last = self._places[-1]
         return (last.column or 0) + last.units
 
     def _unit(self, place: Place) -> Unit:
@@ -99,16 +103,17 @@ class DenseIndRNN(IndRNNNetwork):
     def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
         params: dict = {}
         buffers: Buffers = {}
-        places = self._places()
+        places = self._places
         for i, place in enumerate(places):
             new_params, new_buffers = self.init_unit(rng, self._unit(place), i == len(places) - 1)
             params |= prefixed(f"layers.{i}.", new_params)
             buffers |= prefixed(f"layers.{i}.", new_buffers)
         return params, buffers
 
+    @cached_property
     def _block_widths(self) -> list[int]:
         """Channels of the block that each layer's output lies in."""
-        places = self._places()
+        places = self._places
         ends, end = [], 0
         for place in reversed(places):
             if place.column is not None:
@@ -122,11 +127,11 @@ class DenseIndRNN(IndRNNNetwork):
         new_buffers, kept, caches = dict(buffers), {}, []
         block, inner = x, x
         weights, statistics = by_layer(params), by_layer(buffers)
-        widths = self._block_widths()
-        for i, place in enumerate(self._places()):
+        places, widths = self._places, self._block_widths
+        for i, place in enumerate(places):
             name = f"layers.{i}."
             own = weights[i], statistics[i]
-            reads_inner = i > 0 and self._places()[i - 1].column is None
+            reads_inner = i > 0 and places[i - 1].column is None
             into = None
             if place.column is not None:
                 into = (run.buffer(widths[i]) if place.column == 0 else block.raw, place.column)
@@ -142,14 +147,14 @@ class DenseIndRNN(IndRNNNetwork):
                 block = out if place.column == 0 else joined(block, out, run)
         states = [
             cache.cell.h[..., cache.cell.column : cache.cell.column + place.units]
-            for cache, place in zip(caches, self._places(), strict=True)
+            for cache, place in zip(caches, places, strict=True)
         ]
         return Layers(block, states, new_buffers, caches, kept)
 
     def _backward_layers(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
     ) -> dict[str, Array]:
-        places, widths = self._places(), self._block_widths()
+        places, widths = self._places, self._block_widths
         named: dict[str, Array] = {}
         weights = by_layer(params)
         dy.raw[:, 1 : dy.first + 1] = 0
@@ -165,9 +170,7 @@ class DenseIndRNN(IndRNNNetwork):
             elif i > 0:
                 add = place.column is None
                 target = block.raw if add else run.buffer(widths[i - 1])
-            grads, below = self._unit(place).backward(
-                run, weights[i], cache.layers[i], given, carries[i], target, add
-            )
+            grads, below = self._unit(place).backward(run, weights[i], cache.layers[i], given, carries[i], target, add)
             named |= prefixed(name, grads)
             if reads_inner:
                 inner = below
@@ -189,8 +192,7 @@ def joined(block: Signal, new: Signal, run: Pass) -> Signal:
     if block.mask is not None or new.mask is not None:
         cut = run.slicing
         parts = [
-            np.ones((cut.slices, cut.rows, s.channels), run.dtype) if s.mask is None else s.mask
-            for s in (block, new)
+            np.ones((cut.slices, cut.rows, s.channels), run.dtype) if s.mask is None else s.mask for s in (block, new)
         ]
         mask = np.concatenate(parts, axis=2)
     return Signal(block.raw, n, scale, shift, mask)

@@ -26,8 +26,6 @@ class IndRNNOptions:
         Features per step, and outputs of the readout.
     seq_len : int
         Steps of a sequence as the bound on u counts them; 0 if there is no limit.
-    hidden_size : int
-        Units per layer.
     activation : {"relu", "tanh", "identity"}
     readout : {"last", "every"}
         Whether the outputs are read after the last step or at every step.
@@ -63,7 +61,6 @@ class IndRNNOptions:
     input_size: int
     output_size: int
     seq_len: int = 0
-    hidden_size: int = 128
     activation: str = "relu"
     readout: str = "last"
     norm: str = "time"
@@ -82,7 +79,7 @@ class IndRNNOptions:
     step_clip: float = 0.0
 
     def __post_init__(self) -> None:
-        whole("[1, 1e9]", input_size=self.input_size, output_size=self.output_size, hidden_size=self.hidden_size)
+        whole("[1, 1e9]", input_size=self.input_size, output_size=self.output_size)
         whole("[0, 1e9]", seq_len=self.seq_len)
         one_of(ACTIVATIONS, activation=self.activation)
         one_of(("last", "every"), readout=self.readout)
@@ -96,7 +93,8 @@ class IndRNNOptions:
         within("[0, 1]", norm_momentum=self.norm_momentum)
         within("(0, 1]", norm_eps=self.norm_eps)
         within("[1, 1e9]", mag=self.mag)
-        within("[0, 1e9]", u_max=self.u_max, u_min=self.u_min, step_clip=self.step_clip)
+        within("[0, 1e9]", u_max=self.u_max, step_clip=self.step_clip)
+        within(f"[0, {self.bound:.9g}]", u_min=self.u_min)
 
     @property
     def bound(self) -> float:

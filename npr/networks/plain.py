@@ -26,10 +26,12 @@ class PlainIndRNN(IndRNNNetwork):
     """`layers` equal recurrent layers of `hidden_size` units; see IndRNNOptions for the rest."""
 
     layers: int = 6
+    hidden_size: int = 128
 
     def __post_init__(self) -> None:
         super().__post_init__()
         whole("[1, 1000]", layers=self.layers)
+        whole("[1, 1e9]", hidden_size=self.hidden_size)
 
     def widths(self) -> list[tuple[int, int]]:
         """(input size, units) of every layer."""

@@ -37,13 +37,15 @@ class ResidualCache(NamedTuple):
 @models.register("indrnn-residual")
 @dataclass(frozen=True)
 class ResidualIndRNN(IndRNNNetwork):
-    """`blocks` residual blocks of two recurrent layers; see IndRNNOptions for the rest."""
+    """`blocks` residual blocks of two recurrent layers of `hidden_size` units; see IndRNNOptions for the rest."""
 
     blocks: int = 5
+    hidden_size: int = 128
 
     def __post_init__(self) -> None:
         super().__post_init__()
         whole("[1, 1000]", blocks=self.blocks)
+        whole("[1, 1e9]", hidden_size=self.hidden_size)
 
     def widths(self) -> list[tuple[int, int]]:
         """All recurrent layers are fed with pre-activations and have hidden_size units."""

@@ -127,9 +127,7 @@ class ImageDataset:
         What must be said once more at the end; empty for real data.
     """
 
-    def __init__(
-        self, name: str, parts: dict[str, Part], provenance: dict[str, Any], notice: str = ""
-    ) -> None:
+    def __init__(self, name: str, parts: dict[str, Part], provenance: dict[str, Any], notice: str = "") -> None:
         self.name, self.provenance, self.notice = name, provenance, notice
         self._parts = parts
 

@@ -56,9 +56,7 @@ def divide(spec: str, count: int) -> Split:
     if kind == "nnrnn":
         held_out = count // 6
     if held_out >= count:
-        raise ConfigError(
-            f"split = '{spec}' holds out {held_out} images, but there are only {count}. Hold out fewer."
-        )
+        raise ConfigError(f"split = '{spec}' holds out {held_out} images, but there are only {count}. Hold out fewer.")
     order = np.arange(count, dtype=np.int64)
     if kind == "random":
         order = np.random.default_rng(seed).permutation(count)

@@ -59,6 +59,9 @@ class Events(Protocol):
     def on_log(self, row: dict[str, Any]) -> None:
         """After a row was added to metrics.jsonl."""
 
+    def on_measure(self, split: str) -> None:
+        """Before a split is measured: "validation" or "test"."""
+
     def on_eval(self, row: dict[str, Any]) -> None:
         """After a validation, with "step", the "validation_..." figures and "best" (bool)."""
 
@@ -79,6 +82,9 @@ class Silent:
         """Say nothing."""
 
     def on_log(self, row: dict[str, Any]) -> None:
+        """Say nothing."""
+
+    def on_measure(self, split: str) -> None:
         """Say nothing."""
 
     def on_eval(self, row: dict[str, Any]) -> None:

@@ -157,6 +157,7 @@ class Trainer:
     def _validate(self) -> None:
         """Measure a copy of the state, let the schedule answer; a stop request leaves it to the resume."""
         state, parts = self.state, self.parts
+        self.events.on_measure("validation")
         try:
             buffers = reestimated(parts, Weights(state.params, state.buffers), state.step, self._stopping)
             weights = Weights(state.params, buffers)
@@ -216,6 +217,7 @@ class Trainer:
 
     def _finish(self) -> Result:
         """The test split, read once, by the state that validated best."""
+        self.events.on_measure("test")
         try:
             outcome = measure_test(self.parts, self.state, self._stopping)
         except Stopped:
