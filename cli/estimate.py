@@ -147,8 +147,8 @@ def _seconds(parts: Parts, state: TrainingState) -> float:
 def _epoch(config: Config, task: Task) -> int | None:
     """Updates per epoch, or None if finding out would need a download."""
     folder = Path(config.train.data_dir) if config.train.data_dir else None
-    place = search.place(folder)
-    here = (len(search.paths(place.folder, known_set)) == len(known_set.files) for known_set in SETS.values())
-    if not (place.named or any(here)):
+    place, sets = search.place(folder), [SETS[name] for name in task.sets]
+    here = (len(search.paths(place.folder, known_set)) == len(known_set.files) for known_set in sets)
+    if sets and not (place.named or any(here)):
         return None
     return task.open(config.train.data, folder, lambda line: None).updates_per_epoch(config.train.batch_size)

@@ -158,7 +158,7 @@ def given(values: Mapping[str, Any], assignments: Assignments = ()) -> dict[str,
 
 _PATH = click.Path(path_type=Path)
 _LENGTH: list[tuple[str, Any, str]] = [
-    ("--epochs", SIZE, "Passes over the training data."),
+    ("--epochs", SIZE, "Passes over the training data; 1,000 updates where no sequence comes twice."),
     ("--steps", SIZE, "Updates, instead of --epochs."),
     ("--max-time", Duration(), "Stop after this time: 90, 90s, 10m, 1h."),
     ("--threads", SIZE, "CPU threads; results do not depend on it."),

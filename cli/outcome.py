@@ -25,6 +25,8 @@ def show(result: Result, as_json: bool) -> None:
         figures = getattr(result, split)
         if figures:
             click.echo(f"  {split:11}{text(figures)}")
+    if result.baseline:
+        click.echo(f"  {'baseline':11}loss {result.baseline['loss']:.4f}  ({result.baseline['name']})")
     ended = f", ended by {result.stopped}" if result.stopped not in ("", "steps") else ""
     click.echo(f"{result.steps:,} updates in {clock(result.seconds)}{ended}")
     click.echo(f"run folder: {result.run}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from npr.training.events import Start, Step
 
 PATIENCE = 2.0
+FRESH = "fresh sequences every update"
 COMPILING = "waiting for the first update: kernels are compiled once per machine, for up to a minute"
 
 
@@ -43,7 +44,8 @@ class Progress:
         self.step = self.checkpoint_step = 0
         self._waiting: Timer | None = None
         self._rate = Rate()
-        self._validation = ""
+        self._validation = self._baseline = ""
+        self._metric = "accuracy"
 
     def __enter__(self) -> Progress:
         return self
@@ -56,6 +58,8 @@ class Progress:
         """The run's outline."""
         self.run, self.step = start.run, start.step
         self._rate = Rate(start)
+        self._metric = start.metric
+        self._baseline = f" (baseline {start.baseline.loss:.4f})" if start.baseline else ""
         if not self._quiet:
             self._view.say(outline(start))
             self._waiting = terminal.say_later(COMPILING, PATIENCE)
@@ -66,7 +70,7 @@ class Progress:
         self._begun()
         self._rate.note(step)
         if not self._quiet and self._view.due():
-            self._view.show(f"{figures(step)}{self._validation}", *self._rate.ahead())
+            self._view.show(f"{figures(step, self._baseline)}{self._validation}", *self._rate.ahead())
 
     def on_log(self, row: dict[str, Any]) -> None:
         """Every row of metrics.jsonl, for -v."""
@@ -81,9 +85,10 @@ class Progress:
     def on_eval(self, row: dict[str, Any]) -> None:
         """A validation: shown with the updates that follow."""
         found = {key.removeprefix("validation_"): value for key, value in row.items() if "validation_" in key}
-        key = "accuracy" if "accuracy" in found else "loss"
+        key = self._metric if self._metric in found else "loss"
         if key in found:
-            self._validation = f"  val {_short(found[key])}{'*' if row.get('best') else ''}"
+            name = "val loss" if key == "loss" else "val"
+            self._validation = f"  {name} {_short(found[key])}{'*' if row.get('best') else ''}"
 
     def on_checkpoint(self, path: Path, step: int) -> None:
         """A checkpoint, shown for -v."""
@@ -136,7 +141,8 @@ def outline(start: Start) -> str:
     """Two lines on what is trained, on what, and where it is kept."""
     config = start.config
     shape = f" {config['layers']}x{config['hidden_size']}" if "layers" in config else ""
-    sizes = " / ".join(f"{count:,} {split}" for split, count in start.sizes.items())
+    counts = [f"{count:,} {split}" for split, count in start.sizes.items()]
+    sizes = " / ".join(counts if "train" in start.sizes else [FRESH, *counts])
     begin = f"from step {start.step:,} " if start.step else ""
     return (
         f"{config['model']}{shape}, {start.parameters:,} parameters, on {start.task} ({sizes})\n"
@@ -144,10 +150,10 @@ def outline(start: Start) -> str:
     )
 
 
-def figures(step: Step) -> str:
-    """Step, loss, accuracy and gradient norm of one update."""
+def figures(step: Step, baseline: str = "") -> str:
+    """Step, loss with what to compare it to, accuracy and gradient norm of one update."""
     accuracy = f"  acc {step.accuracy:.3f}" if step.accuracy is not None else ""
-    return f"step {step.step:>6}  loss {step.loss:.4f}{accuracy}  |g| {step.grad_norm:.3g}"
+    return f"step {step.step:>6}  loss {step.loss:.4f}{baseline}{accuracy}  |g| {step.grad_norm:.3g}"
 
 
 def clock(seconds: float) -> str:

@@ -126,8 +126,14 @@ class Model(Protocol):
     ) -> Backward:
         """Gradients of the loss whose derivative in the output is d_output."""
 
-    def project(self, params: Params) -> None:
-        """Put the parameters back into their constraint set, in place."""
+    def project(self, params: Params, buffers: Buffers) -> Buffers:
+        """After an update: put the parameters back into their constraint set, in place; the buffers for them."""
 
     def decays(self, name: str) -> bool:
         """Whether weight decay may act on the parameter called `name`."""
+
+    def orthogonal(self, name: str) -> bool:
+        """Whether the parameter called `name` has the second learning rate, that of orthogonal matrices."""
+
+    def penalty(self, params: Params) -> tuple[float, Params]:
+        """A term added to the loss, and its gradients for the parameters it acts on."""

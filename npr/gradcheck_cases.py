@@ -15,7 +15,7 @@ from npr.backends import get_backend
 from npr.context import Backward, Context, Forward, Model
 from npr.params import Array, Buffers, Params
 
-SMOOTH_ACTIVATIONS = ("tanh", "identity")
+SMOOTH_ACTIVATIONS = ("tanh", "sigmoid", "identity")
 MAX_PRE_ACTIVATIONS = 5000
 
 
@@ -52,6 +52,7 @@ SMALL: Mapping[str, Any] = {"input_size": 2, "output_size": 3, "hidden_size": 4,
 DEPTHS: Mapping[str, Mapping[str, Any]] = {
     "indrnn-residual": {"blocks": 1},
     "indrnn-dense": {"growth": 1, "blocks": "1,1"},
+    "eurnn": {"capacity": 2},
 }
 DROPOUTS: Mapping[str, Any] = {
     "dropout": 0.3,
@@ -80,8 +81,11 @@ CASES = (
 
 def options_for(name: str, case: Case, options: Mapping[str, Any]) -> dict[str, Any]:
     """Small sizes, then the case, as far as the model has such fields; the caller's options over both."""
-    known = {entry.name for entry in dataclasses.fields(registry.models.get(name))}
+    model = registry.models.get(name)
+    known = {entry.name for entry in dataclasses.fields(model)}
     ours = {**SMALL, **DEPTHS.get(name, {}), "seq_len": case.steps, **case.options}
+    multiple = getattr(model, "unit_multiple", 1)
+    ours["hidden_size"] = -(-ours["hidden_size"] // multiple) * multiple
     return {key: value for key, value in ours.items() if key in known} | dict(options)
 
 
@@ -138,11 +142,11 @@ class Point(NamedTuple):
         return min(max(least, float(np.sqrt(np.mean(second**2) / 6))), 1000 * least)
 
     def margin(self) -> float | None:
-        """Distance of the nearest valid pre-activation from the kink of ReLU; None if none is kept."""
+        """Distance of the nearest valid pre-activation from the kink of ReLU or modReLU; None if none is kept."""
         if getattr(self.model, "activation", "relu") in SMOOTH_ACTIVATIONS:
             return math.inf
         kept = getattr(self.forward().cache, "kept", None) or {}
-        arrays = [array for name, array in kept.items() if name.endswith("pre_activation")]
+        arrays = [array for name, array in kept.items() if name.endswith(("pre_activation", "kink"))]
         valid = _valid(self.lengths, *self.x.shape[:2])
         return min((float(np.abs(array[valid]).min()) for array in arrays), default=None)
 
@@ -175,7 +179,7 @@ def draw_point(model: Model, case: Case, seed: tuple[int, ...]) -> Point:
     params, buffers = model.init(rng, dtype=np.float64)
     for value in params.values():
         value += rng.normal(size=value.shape) * (0.3 if value.ndim < 2 else value.shape[0] ** -0.5)
-    model.project(params)
+    buffers = model.project(params, buffers)
     x = rng.normal(size=(case.steps, case.batch, model.input_size))
     lengths = rng.integers(1, case.steps + 1, case.batch) if case.ragged else None
     if lengths is not None:

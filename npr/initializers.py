@@ -63,8 +63,14 @@ WEIGHTS: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
     "glorot-uniform": glorot_uniform,  # TH and BZ, output layer
     "glorot-normal": glorot_normal,
     "normal-0.001": lambda rng, shape: normal(rng, shape, 0.001),  # TH and BZ, adding problem
+    "uniform-0.01": lambda rng, shape: uniform(rng, shape, 0.01),  # EUNN and scoRNN
     "uniform-0.001": lambda rng, shape: uniform(rng, shape, 0.001),  # TH MNIST with BN after, BZ sMNIST
     "normal-half": lambda rng, shape: kaiming_normal(rng, shape) / 2,  # TH MNIST with BN before
+}
+
+BIASES: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
+    "zero": lambda rng, shape: np.zeros(shape[1]),
+    "fan-in": lambda rng, shape: uniform(rng, shape[1:], shape[0] ** -0.5),  # torch.nn.Linear
 }
 
 # Values of u from the bound u_max = mag^(1/T); the lower end of "long", mag^(-1/T), is then 1 / u_max.
@@ -101,6 +107,19 @@ def weight(name: str, rng: np.random.Generator, shape: Shape) -> Array:
     if name not in WEIGHTS:
         raise ConfigError(unknown("weight initialiser", name, sorted(WEIGHTS)))
     return WEIGHTS[name](rng, shape)
+
+
+def bias(name: str, rng: np.random.Generator, shape: Shape) -> Array:
+    """A bias (fan_out,) in float64 for a weight of shape (fan_in, fan_out), by one of the names in `BIASES`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such name.
+    """
+    if name not in BIASES:
+        raise ConfigError(unknown("bias initialiser", name, sorted(BIASES)))
+    return BIASES[name](rng, shape)
 
 
 def recurrent(name: str, rng: np.random.Generator, size: int, u_max: float) -> Array:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npr.errors import ConfigError
 from npr.fields import one_of, within
 from npr.params import Array, Params, flat_of
 from npr.registry import optimizers
 from npr.segments import Row, Segments, by_prefix, require_used, segments
 
-Decays = Callable[[str], bool]
+Named = Callable[[str], bool]
 
 # The denominators of the two forms of RMSprop are sqrt(sq) + eps and sqrt(sq + eps).
 _RMSPROP_EPS = {"torch": 1e-8, "tf1": 1e-10}
@@ -40,6 +41,8 @@ class Optimizer:
     ----------
     lr : float
         Learning rate, before the factor of the schedule.
+    lr_orth : float
+        Learning rate of the parameters behind orthogonal matrices; 0 for `lr`.
     weight_decay : float
         wd above.
     decay : {"coupled", "decoupled"}
@@ -56,6 +59,7 @@ class Optimizer:
     """
 
     lr: float = 1e-3
+    lr_orth: float = 0.0
     weight_decay: float = 0.0
     decay: str = "coupled"
     clip_norm: float = 0.0
@@ -65,20 +69,22 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         within("(0, inf)", lr=self.lr)
-        within("[0, inf)", weight_decay=self.weight_decay)
+        within("[0, inf)", lr_orth=self.lr_orth, weight_decay=self.weight_decay)
         within("[0, inf)", clip_norm=self.clip_norm, clip_value=self.clip_value)
         one_of(("coupled", "decoupled"), decay=self.decay)
         for key, table in self._prefix_tables():
             within("[0, inf)", **{f"{key}[{prefix!r}]": value for prefix, value in table.items()})
 
-    def init(self, params: Params) -> OptState:
-        """State before the first update.
+    def init(self, params: Params, orthogonal: Named | None = None) -> OptState:
+        """State before the first update; `orthogonal` as in `update`.
 
         Raises
         ------
         ConfigError
-            If a prefix fits no parameter.
+            If a prefix fits no parameter, or there is an lr_orth and no parameter for it.
         """
+        if self.lr_orth and not (orthogonal and any(map(orthogonal, params))):
+            raise ConfigError(f"lr_orth = {self.lr_orth:g}: the model has no orthogonal parameters; leave it out.")
         for key, table in self._prefix_tables():
             require_used(key, table, params)
         flat = flat_of(params)
@@ -118,7 +124,8 @@ class Optimizer:
         grads: Params,
         state: OptState,
         factor: float = 1.0,
-        decays: Decays | None = None,
+        decays: Named | None = None,
+        orthogonal: Named | None = None,
     ) -> OptState:
         """Change `params` and the moments in place by one step; does not clip.
 
@@ -132,6 +139,8 @@ class Optimizer:
             Multiplier of the learning rate, from the schedule.
         decays : callable, optional
             Whether weight decay may touch the parameter of this name; None means every one.
+        orthogonal : callable, optional
+            Whether the parameter of this name learns with lr_orth; None means none does.
 
         Returns
         -------
@@ -149,11 +158,12 @@ class Optimizer:
         if dict.fromkeys(self._moments(), p.size) != {key: m.size for key, m in state.moments.items()}:
             raise ValueError("the optimiser state does not fit these parameters; make it with init")
         new = state._replace(step=state.step + 1)
-        self._apply(p, g, new, segments(params, lambda name: self._row(name, factor, decays)))
+        self._apply(p, g, new, segments(params, lambda name: self._row(name, factor, decays, orthogonal)))
         return new
 
-    def _row(self, name: str, factor: float, decays: Decays | None) -> Row:
-        rate = self.lr * factor * by_prefix(self.lr_by_prefix, name, 1.0)
+    def _row(self, name: str, factor: float, decays: Named | None, orthogonal: Named | None) -> Row:
+        apart = self.lr_orth > 0 and orthogonal is not None and orthogonal(name)
+        rate = (self.lr_orth if apart else self.lr) * factor * by_prefix(self.lr_by_prefix, name, 1.0)
         decay = by_prefix(self.decay_by_prefix, name, self.weight_decay)
         if decays is not None and not decays(name):
             decay = 0.0

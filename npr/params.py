@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -61,3 +62,23 @@ def flat_of(named: Params) -> Array:
 def count(named: Mapping[str, Array]) -> int:
     """Number of scalars in all arrays."""
     return sum(int(a.size) for a in named.values())
+
+
+def scope(named: Params, prefix: str) -> Params:
+    """The entries below a prefix, without it."""
+    return {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
+
+
+def by_layer(named: Params) -> dict[int, Params]:
+    """The entries "layers.<i>.<rest>" as one dictionary of the rest for each i, in one walk over the names."""
+    found: dict[int, Params] = defaultdict(dict)
+    for name, value in named.items():
+        if name.startswith("layers."):
+            _, number, rest = name.split(".", 2)
+            found[int(number)][rest] = value
+    return found
+
+
+def prefixed(prefix: str, named: Params) -> Params:
+    """The same entries with a prefix before each name."""
+    return {prefix + name: value for name, value in named.items()}

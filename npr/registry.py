@@ -84,6 +84,7 @@ def unknown(kind: str, name: str, known: list[str]) -> str:
 
 
 models = Registry("models", "model", "networks")
+parametrizations = Registry("parametrizations", "parametrization", "parametrizations")
 tasks = Registry("tasks", "task", "tasks")
 optimizers = Registry("optimizers", "optimizer", "optimizers.py")
 schedules = Registry("schedules", "schedule", "schedules.py")

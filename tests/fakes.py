@@ -65,8 +65,15 @@ class FakeModel:
         grads = {"layer.W": mean_x.T @ d_z, "layer.u": (d_hidden * hat).sum(axis=0)}
         return Backward(pack(grads | {"readout.W": hidden.T @ d_output}, d_output.dtype), None, ())
 
-    def project(self, params: Params) -> None:
+    def project(self, params: Params, buffers: Buffers) -> Buffers:
         np.clip(params["layer.u"], -1, 1, out=params["layer.u"])
+        return buffers
+
+    def orthogonal(self, name: str) -> bool:
+        return False
+
+    def penalty(self, params: Params) -> tuple[float, Params]:
+        return 0.0, {}
 
     def decays(self, name: str) -> bool:
         return not name.endswith("u")
@@ -78,7 +85,7 @@ class FakeOptimizer:
 
     lr: float = 0.02
 
-    def init(self, params: Params) -> OptState:
+    def init(self, params: Params, orthogonal: Any = None) -> OptState:
         flat = flat_of(params)
         return OptState(0, {"first": np.zeros_like(flat), "second": np.zeros_like(flat)})
 
@@ -86,7 +93,7 @@ class FakeOptimizer:
         return float(np.linalg.norm(flat_of(grads).astype(np.float64)))
 
     def update(
-        self, params: Params, grads: Params, state: OptState, factor: float = 1.0, decays: Any = None
+        self, params: Params, grads: Params, state: OptState, factor: float = 1.0, *groups: Any
     ) -> OptState:
         p, g, step = flat_of(params), flat_of(grads), state.step + 1
         first, second = state.moments["first"], state.moments["second"]

@@ -54,10 +54,10 @@ class BadModel(FakeModel):
             done.params["layer.u"][1] = self.value
         return done
 
-    def project(self, params: Any) -> None:
-        super().project(params)
+    def project(self, params: Any, buffers: Any) -> Any:
         if self.where == "parameter" and self.counter.now():
             params["readout.W"][0, 3] = self.value
+        return super().project(params, buffers)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeData, FakeModel, run_of
+from fakes import CLASSES, FakeData, FakeModel, run_of
 
 from npr.context import Context, Forward
-from npr.losses import cross_entropy
+from npr.losses import cross_entropy, mse
 from npr.tasks.base import Batch
 from npr.training.evaluation import Stopped, reestimated, score
-from npr.training.parts import Parts, Weights, counted
+from npr.training.parts import Parts, Weights, counted, hits
 from npr.training.seeds import Purpose, generator, stream_seed
 
 
@@ -74,14 +74,45 @@ def test_a_measurement_can_be_stopped() -> None:
         reestimated(made._replace(train=run_of("plain", reestimate=2)[0].train), weights, 5, lambda: True)
 
 
+class FloatData(FakeData):
+    """Targets that are no classes."""
+
+    def batch(self, split: str, rows: Any, dtype: Any) -> Batch:
+        found = super().batch(split, rows, dtype)
+        return found._replace(target=np.eye(CLASSES)[found.target])
+
+
 def test_a_task_without_classes_has_only_a_loss() -> None:
     made, weights = prepared()
-
-    def distance(output: np.ndarray, target: np.ndarray, weight: Any = None) -> tuple[float, np.ndarray]:
-        return float(np.square(output).mean()), output
-
-    found = score(made._replace(loss=distance, metric="loss", higher=False), weights, "test", "running")
+    found = score(made._replace(dataset=FloatData(), loss=mse, metric="loss", higher=False), weights, "test", "running")
     assert found.keys() == {"loss"}
+
+
+class PartlyScoredData(FakeData):
+    """The first example of each batch does not count for accuracy."""
+
+    def batch(self, split: str, rows: Any, dtype: Any) -> Batch:
+        return super().batch(split, rows, dtype)._replace(scored=slice(1, None))
+
+
+def test_the_accuracy_of_a_split_is_over_what_is_scored() -> None:
+    made, weights = prepared(batch_size=4)
+    batches = list(FakeData().batches("test", 4, np.float32))
+    others = [Batch(batch.x[:, 1:], batch.target[1:]) for batch in batches[:2]]
+    found = score(made._replace(dataset=PartlyScoredData()), weights, "test", "running")
+    assert found["accuracy"] == by_hand(made, weights, others, "running")["accuracy"] > 0
+    assert found["loss"] == pytest.approx(by_hand(made, weights, batches, "running")["loss"], rel=1e-12)
+
+
+def test_accuracy_counts_scored_entries_and_the_loss_all() -> None:
+    output, target = np.eye(3)[[[0, 1], [1, 1], [2, 0]]], np.array([[1, 1], [1, 2], [2, 0]])
+    lengths = np.array([2, 3])
+    batch = Batch(np.zeros((3, 2, 1)), target, scored=slice(1, None))
+    cut = batch._replace(lengths=lengths)
+    assert hits(batch, output, None) == (3, 4)
+    assert hits(cut, output, counted(cut, output)) == (2, 3)
+    assert hits(batch._replace(scored=slice(None)), output, None) == (4, 6)
+    assert hits(batch._replace(target=target.astype(float)), output, None) == (0, 0)
 
 
 def test_new_statistics_are_the_mean_over_the_batches() -> None:

@@ -54,8 +54,9 @@ class Reference:
         cache = Cache(oracles.Recurrence(z, p["u"], h, "relu", lengths), x, kept)
         return Forward(h[1:] @ p["readout.W"], (h[-1],), buffers, cache)
 
-    def project(self, p) -> None:
+    def project(self, p, buffers) -> dict:
         np.clip(p["u"], -1.0, 1.0, out=p["u"])
+        return buffers
 
     def backward(self, ctx, p, cache, d_output, d_state=None) -> Backward:
         g = d_output @ p["readout.W"].T

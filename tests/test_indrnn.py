@@ -104,11 +104,11 @@ def test_dropout_follows_the_generator() -> None:
 )
 def test_projection_bounds_u_and_nothing_else(options: dict, bound: float) -> None:
     model = one_layer(seq_len=100, u_bound="project", **options)
-    named, _ = model.init(np.random.default_rng(0), dtype=np.float64)
+    named, buffers = model.init(np.random.default_rng(0), dtype=np.float64)
     for value in named.values():
         value[...] = 3.0
     named["layers.0.u"][...] = [-3.0, -0.5, 0.5, 3.0]
-    model.project(named)
+    assert model.project(named, buffers) is buffers
     assert np.allclose(named["layers.0.u"], [-bound, -0.5, 0.5, bound], rtol=1e-14)
     assert all((value == 3.0).all() for key, value in named.items() if key != "layers.0.u")
 
@@ -116,9 +116,9 @@ def test_projection_bounds_u_and_nothing_else(options: dict, bound: float) -> No
 @pytest.mark.parametrize("bound", ["clip", "none"])
 def test_other_bounds_leave_the_parameters(bound: str) -> None:
     model = one_layer(u_bound=bound)
-    named, _ = model.init(np.random.default_rng(0))
+    named, buffers = model.init(np.random.default_rng(0))
     named["layers.0.u"][...] = 9.0
-    model.project(named)
+    model.project(named, buffers)
     assert (named["layers.0.u"] == 9.0).all()
 
 

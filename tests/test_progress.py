@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from npr.tasks.base import Baseline
+from npr.training import Result
 from npr.training.events import Start, Step
 from npr_cli import outcome, progress, terminal, view
 from npr_cli.options import Assignment, Duration, given
@@ -68,6 +70,33 @@ def test_validation_is_shown_with_the_next_line(clock, capsys):
     clock[0] = 11.0
     shown.on_step(step(6, 11.0))
     assert "val 0.9125*" in capsys.readouterr().err
+
+
+def test_the_loss_stands_beside_its_baseline(clock, capsys):
+    shown = progress.Progress()
+    shown.on_start(start()._replace(metric="loss", baseline=Baseline("always 1", 1 / 6)))
+    capsys.readouterr()
+    shown.on_eval({"step": 5, "validation_loss": 0.3, "validation_accuracy": 0.9125, "best": True})
+    clock[0] = 11.0
+    shown.on_step(step(6, 11.0))
+    line = "step      6  loss 1.2500 (baseline 0.1667)  acc 0.500  |g| 2  val loss 0.3*"
+    assert capsys.readouterr().err.strip() == line
+
+
+def test_the_summary_names_the_baseline(capsys):
+    figures = {"loss": 0.05}
+    result = Result("r", "m", "adding", 9, 6, 1.5, "running", "steps", figures, figures, figures)
+    for baseline in (None, {"name": "always 1", "loss": 1 / 6}):
+        outcome.show(result._replace(baseline=baseline), as_json=False)
+    without, line = capsys.readouterr().out.split("updates in", 1)
+    assert "baseline" not in without
+    assert "  test       loss 0.0500\n  baseline   loss 0.1667  (always 1)\n" in line
+
+
+def test_the_outline_says_where_training_data_is_not_kept():
+    sizes = {"validation": 1000, "test": 50}
+    text = progress.outline(start()._replace(sizes=sizes))
+    assert "on pmnist (fresh sequences every update / 1,000 validation / 50 test)" in text
 
 
 def test_a_terminal_says_why_no_update_is_made(monkeypatch, capsys):

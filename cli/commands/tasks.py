@@ -12,4 +12,8 @@ from npr_cli import listing, options
 @options.as_json
 def command(as_json: bool) -> None:
     """List the tasks and their configuration keys with defaults; change one with 'train --set KEY=VALUE'."""
-    listing.show(listing.rows(registry.tasks), as_json)
+    found = listing.rows(registry.tasks)
+    for row in found:
+        baseline = registry.tasks.get(row["name"])().baseline
+        row["baseline"] = baseline._asdict() if baseline else None
+    listing.show(found, as_json)

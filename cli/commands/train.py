@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from npr import registry
 from npr_cli import options, terminal
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def command(assignments: options.Assignments, config_file: Path | None, dry_run:
 
 def _show_plan(config: Config, as_json: bool) -> None:
     """Print every key with the origin of its value, and what the run will cost."""
+    from npr.tasks.fresh import EPOCH
     from npr_cli.estimate import estimate
-    from npr_cli.progress import clock
+    from npr_cli.progress import FRESH, clock
 
     for note in config.notes:
         terminal.say(note)
@@ -57,6 +59,8 @@ def _show_plan(config: Config, as_json: bool) -> None:
         setting = f"{key} = {json.dumps(entry['value'])}"
         click.echo(f"{setting:40}  # {entry['origin']}")
     click.echo(f"parameters: {cost.parameters:,}")
+    if not registry.tasks.get(config.train.task).sets:
+        click.echo(f"data: {FRESH}, {config.train.updates_per_epoch or EPOCH:,} updates count as an epoch")
     click.echo(f"memory: {cost.memory_bytes / 1e6:,.0f} MB for one update, data and libraries on top")
     each = f"{cost.seconds_per_update:.3g} s per update on this machine"
     if cost.total_steps is None:

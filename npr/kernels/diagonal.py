@@ -148,7 +148,7 @@ def rows_of(buffer):
 
 
 @inline
-def _gate(mask, s, width):
+def gate_of(mask, s, width):
     """Mask (R, K) of one slice, or an empty array where there is none."""
     return mask[s] if mask.shape[0] else np.empty((0, width), mask.dtype)
 
@@ -165,7 +165,7 @@ def layer_forward(x, mask, panels, bias, scan, h, column, sums):
         a = np.empty((scan.steps * rows, n), x.dtype)
         tile_sums = np.empty((2, n), x.dtype)
         scratch = np.empty((scan.steps * rows, width), x.dtype)
-        x_rows, h_rows, gate = rows_of(x[s]), rows_of(h[s]), _gate(mask, s, width)
+        x_rows, h_rows, gate = rows_of(x[s]), rows_of(h[s]), gate_of(mask, s, width)
         if sums.shape[0]:
             sums[s] = 0
         for t0 in range(0, times, scan.steps):
@@ -193,7 +193,7 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
         delta = np.empty((scan.steps * rows, n), x.dtype)
         scratch = np.empty((scan.steps * rows, width), x.dtype)
         x_rows, h_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(g[s])
-        gate = _gate(mask, s, width)
+        gate = gate_of(mask, s, width)
         dw[s] = 0
         row_sums[s] = 0
         du[s] = 0

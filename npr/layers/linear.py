@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npr import initializers
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import fold, gate, unfold
 from npr.params import Params
@@ -27,6 +28,11 @@ class Linear:
 
     input_size: int
     output_size: int
+
+    def init(self, rng: np.random.Generator, how: str, bias: str = "zero") -> Params:
+        """Initial W and b in float64, by names of `npr.initializers`."""
+        size = (self.input_size, self.output_size)
+        return {"W": initializers.weight(how, rng, size), "bias": initializers.bias(bias, rng, size)}
 
     def forward(self, run: Pass, params: Params, x: Signal, y: Array, add: bool = False, moments: bool = False):
         """Write y (S, T+1, R, N), or add to it; returns the cache and the moments (S, 2, N) of y, or None."""

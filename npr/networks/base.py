@@ -1,4 +1,4 @@
-"""What every IndRNN network does around its layers: cutting the batch, the readout, state in and out."""
+"""What every network does around its layers: cutting the batch, the readout, state in and out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 from npr import params as parameters
 from npr.context import Backward, Context, Forward, GradSignal, Pass, Signal, State
 from npr.layers.linear import Linear, gradient_last, value_last
-from npr.networks.options import IndRNNOptions
-from npr.networks.unit import prefixed, scope
-from npr.params import Array, Buffers, Params
+from npr.params import Array, Buffers, Params, prefixed, scope
 from npr.slices import Slicing, cut
 
 
@@ -37,14 +35,23 @@ class Layers(NamedTuple):
     kept: dict[str, Array]
 
 
-class IndRNNNetwork(IndRNNOptions):
-    """Forward and backward around `_forward_layers` and `_backward_layers` of a network."""
+class Network:
+    """Forward and backward around `_forward_layers` and `_backward_layers` of a network.
+
+    A network is a frozen dataclass with at least the fields below; readout is "last" or "every".
+    """
+
+    input_size: int
+    output_size: int
+    readout: str
+    readout_init: str
+    bias_init: str = "zero"
 
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> tuple[Params, Buffers]:
         """Parameters as views of one flat buffer of `dtype`; batch norm's statistics in float64."""
         params, buffers = self._init_layers(rng)
         size = (self.readout_size(), self.output_size)
-        params |= prefixed("readout.", self.init_linear(rng, size, self.readout_init))
+        params |= prefixed("readout.", Linear(*size).init(rng, self.readout_init, self.bias_init))
         return parameters.pack(params, dtype), buffers
 
     def forward(
@@ -82,7 +89,7 @@ class IndRNNNetwork(IndRNNOptions):
         slicing = cut(x.shape[0], x.shape[1], lengths)
         run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype)
         signal = Signal(slicing.split(x), self.input_size)
-        sizes = [n for _, n in self.widths()]
+        sizes = self.state_sizes()
         starts = [np.zeros((slicing.slices, slicing.rows, n), dtype) for n in sizes]
         if state is not None:
             starts = [slicing.split_rows(part.astype(dtype, copy=False)) for part in state]
@@ -115,7 +122,7 @@ class IndRNNNetwork(IndRNNOptions):
             If a shape does not fit.
         """
         run = cache.run
-        sizes = [n for _, n in self.widths()]
+        sizes = self.state_sizes()
         slicing = run.slicing
         self._check_gradient(slicing, d_output, d_state)
         carries = [np.zeros((slicing.slices, slicing.rows, n), run.dtype) for n in sizes]
@@ -129,25 +136,29 @@ class IndRNNNetwork(IndRNNOptions):
         dx = slicing.join(gx) if gx is not None else None
         return Backward(flat, dx, tuple(slicing.join_rows(carry) for carry in carries))
 
-    def project(self, params: Params) -> None:
-        """u <- clip(u, -u_max, u_max) in place, where the bound is kept by projection."""
-        if self.u_bound != "project":
-            return
-        for name, value in params.items():
-            if name.endswith(".u"):
-                np.clip(value, -self.bound, self.bound, out=value)
+    def project(self, params: Params, buffers: Buffers) -> Buffers:
+        """Nothing to keep within bounds: the buffers as they are."""
+        return buffers
 
     def decays(self, name: str) -> bool:
-        """Weights and the gamma of batch norm decay; u, biases and beta never do."""
+        """Weights and the gamma of batch norm decay; biases and beta never do."""
         return name.rsplit(".", 1)[-1] in ("W", "W_in", "gamma")
 
-    def widths(self) -> list[tuple[int, int]]:
-        """(input size, units) of every recurrent layer, in the order of the state; input size 0 where fed."""
+    def orthogonal(self, name: str) -> bool:
+        """No parameter is trained with a rate of its own."""
+        return False
+
+    def penalty(self, params: Params) -> tuple[float, Params]:
+        """No term beside the loss."""
+        return 0.0, {}
+
+    def state_sizes(self) -> list[int]:
+        """Scalars of the state of every recurrent layer, for one sequence."""
         raise NotImplementedError
 
     def readout_size(self) -> int:
         """Channels that the readout sees."""
-        return self.widths()[-1][1]
+        return self.state_sizes()[-1]
 
     def _read(self, run: Pass, params: Params, top: Signal):
         if self.readout == "last":
@@ -185,7 +196,7 @@ class IndRNNNetwork(IndRNNOptions):
         self._check_state("d_state", slicing.batch, d_state)
 
     def _check_state(self, name: str, batch: int, state: State | None) -> None:
-        shapes = [(batch, n) for _, n in self.widths()]
+        shapes = [(batch, n) for n in self.state_sizes()]
         if state is not None and [np.shape(part) for part in state] != shapes:
             raise ValueError(f"{name} must hold arrays of shapes {shapes}, got {[np.shape(part) for part in state]}")
 

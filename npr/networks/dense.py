@@ -19,9 +19,10 @@ import numpy as np
 from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
 from npr.fields import whole, within
-from npr.networks.base import Cache, IndRNNNetwork, Layers
-from npr.networks.unit import Unit, by_layer, prefixed
-from npr.params import Array, Buffers, Params
+from npr.networks.base import Cache, Layers
+from npr.networks.options import IndRNNOptions
+from npr.networks.unit import Unit
+from npr.params import Array, Buffers, Params, by_layer, prefixed
 from npr.registry import models
 
 
@@ -39,7 +40,7 @@ class Place(NamedTuple):
 
 @models.register("indrnn-dense")
 @dataclass(frozen=True)
-class DenseIndRNN(IndRNNNetwork):
+class DenseIndRNN(IndRNNOptions):
     """A dense IndRNN of growth k; see IndRNNOptions for the rest.
 
     Parameters

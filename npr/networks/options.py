@@ -10,14 +10,15 @@ from npr import initializers
 from npr.cells.indrnn import Bound, IndRNN
 from npr.fields import one_of, whole, within
 from npr.layers.norm import Norm
+from npr.networks.base import Network
 from npr.networks.unit import Unit
-from npr.params import Array
+from npr.params import Array, Buffers, Params
 
 ACTIVATIONS = ("relu", "tanh", "identity")
 
 
 @dataclass(frozen=True)
-class IndRNNOptions:
+class IndRNNOptions(Network):
     """Options of an IndRNN network.
 
     Parameters
@@ -134,6 +135,18 @@ class IndRNNOptions:
         params |= {f"norm.{name}": value for name, value in norm_params.items()}
         return params, {f"norm.{name}": value for name, value in buffers.items()}
 
-    def init_linear(self, rng: np.random.Generator, size: tuple[int, int], how: str) -> dict:
-        """Initial weight and bias of a linear map, in float64."""
-        return {"W": initializers.weight(how, rng, size), "bias": np.zeros(size[1])}
+    def project(self, params: Params, buffers: Buffers) -> Buffers:
+        """u <- clip(u, -u_max, u_max) in place, where the bound is kept by projection; the buffers as they are."""
+        if self.u_bound == "project":
+            for name, value in params.items():
+                if name.endswith(".u"):
+                    np.clip(value, -self.bound, self.bound, out=value)
+        return buffers
+
+    def widths(self) -> list[tuple[int, int]]:
+        """(input size, units) of every recurrent layer, in the order of the state; input size 0 where fed."""
+        raise NotImplementedError
+
+    def state_sizes(self) -> list[int]:
+        """Units of every recurrent layer."""
+        return [n for _, n in self.widths()]

@@ -14,15 +14,16 @@ import numpy as np
 from npr.cells.indrnn import pre_activation
 from npr.context import GradSignal, Pass, Signal
 from npr.fields import whole
-from npr.networks.base import Cache, IndRNNNetwork, Layers
-from npr.networks.unit import Unit, by_layer, prefixed, scope
-from npr.params import Array, Buffers, Params
+from npr.networks.base import Cache, Layers
+from npr.networks.options import IndRNNOptions
+from npr.networks.unit import Unit
+from npr.params import Array, Buffers, Params, by_layer, prefixed, scope
 from npr.registry import models
 
 
 @models.register("indrnn")
 @dataclass(frozen=True)
-class PlainIndRNN(IndRNNNetwork):
+class PlainIndRNN(IndRNNOptions):
     """`layers` equal recurrent layers of `hidden_size` units; see IndRNNOptions for the rest."""
 
     layers: int = 6

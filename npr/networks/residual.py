@@ -20,9 +20,10 @@ import numpy as np
 from npr.context import GradSignal, Pass, Signal
 from npr.fields import whole
 from npr.layers.linear import Linear, LinearCache
-from npr.networks.base import Cache, IndRNNNetwork, Layers
-from npr.networks.unit import Unit, UnitCache, by_layer, prefixed, scope
-from npr.params import Array, Buffers, Params
+from npr.networks.base import Cache, Layers
+from npr.networks.options import IndRNNOptions
+from npr.networks.unit import Unit, UnitCache
+from npr.params import Array, Buffers, Params, by_layer, prefixed, scope
 from npr.registry import models
 
 
@@ -36,7 +37,7 @@ class ResidualCache(NamedTuple):
 
 @models.register("indrnn-residual")
 @dataclass(frozen=True)
-class ResidualIndRNN(IndRNNNetwork):
+class ResidualIndRNN(IndRNNOptions):
     """`blocks` residual blocks of two recurrent layers of `hidden_size` units; see IndRNNOptions for the rest."""
 
     blocks: int = 5
@@ -59,14 +60,13 @@ class ResidualIndRNN(IndRNNNetwork):
         return Linear(input_size or self.hidden_size, self.hidden_size)
 
     def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
-        n = self.hidden_size
         buffers: Buffers = {}
-        params = prefixed("stem.", self.init_linear(rng, (self.input_size, n), self.w_init))
+        params = prefixed("stem.", self._linear(self.input_size).init(rng, self.w_init))
         units = self._units
         for i, unit in enumerate(units):
             new_params, new_buffers = self.init_unit(rng, unit, i == len(units) - 1)
             if i < len(units) - 1:
-                new_params |= prefixed("linear.", self.init_linear(rng, (n, n), self.w_init))
+                new_params |= prefixed("linear.", self._linear().init(rng, self.w_init))
             params |= prefixed(f"layers.{i}.", new_params)
             buffers |= prefixed(f"layers.{i}.", new_buffers)
         return params, buffers

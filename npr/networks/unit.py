@@ -3,7 +3,6 @@ the middle two. Everything elementwise rides on the kernels of its neighbours wh
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from npr.layers.dropout import draw_mask
 from npr.layers.fold import gate
 from npr.layers.linear import Linear
 from npr.layers.norm import Norm
-from npr.params import Buffers, Params
+from npr.params import Buffers, Params, prefixed, scope
 
 Array = np.ndarray
 
@@ -126,26 +125,6 @@ def normalise(norm: Norm, run: Pass, params: Params, buffers: Buffers, raw: Arra
     own = scope(params, "norm."), scope(buffers, "norm.")
     scale, shift, updated, kept = norm.forward(run, *own, raw, sums)
     return scale, shift, prefixed("norm.", updated), kept
-
-
-def scope(named: dict[str, Array], prefix: str) -> dict[str, Array]:
-    """The entries below a prefix, without it."""
-    return {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
-
-
-def by_layer(named: dict[str, Array]) -> dict[int, dict[str, Array]]:
-    """The entries "layers.<i>.<rest>" as one dictionary of the rest for each i, in one walk over the names."""
-    found: dict[int, dict[str, Array]] = defaultdict(dict)
-    for name, value in named.items():
-        if name.startswith("layers."):
-            _, number, rest = name.split(".", 2)
-            found[int(number)][rest] = value
-    return found
-
-
-def prefixed(prefix: str, named: dict[str, Array]) -> dict[str, Array]:
-    """The same entries with a prefix before each name."""
-    return {prefix + name: value for name, value in named.items()}
 
 
 def moved(raw: Array, n: int, into: tuple[Array, int] | None) -> Array:

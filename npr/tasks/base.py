@@ -15,11 +15,29 @@ Log = Callable[[str], None]
 
 
 class Batch(NamedTuple):
-    """Input `x` (T, B, F) float, `target`, and the sequence lengths (B,) where they differ."""
+    """A minibatch.
+
+    x : (T, B, F) float
+    target : (B,) or (T, B) int classes, or floats of the shape of the output
+    lengths : (B,) where sequences differ within the batch
+    scored : the entries along the first axis of `target` that accuracy counts; the loss takes them all
+    """
 
     x: Array
     target: Array
     lengths: Array | None = None
+    scored: slice = slice(None)
+
+
+class Baseline(NamedTuple):
+    """What a network without memory reaches at best.
+
+    name : the strategy, in a few words
+    loss : its expected loss, in the unit of the task's own
+    """
+
+    name: str
+    loss: float
 
 
 class Stream(Protocol):
@@ -48,7 +66,10 @@ class Dataset(Protocol):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Number of examples of every split; "validation" may be 0, and then nothing can be selected."""
+        """Number of examples of every split; "validation" may be 0, and then nothing can be selected.
+
+        There is no "train" where every update gets sequences that were never used before.
+        """
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -61,7 +82,7 @@ class Dataset(Protocol):
         """Every example of a split once, in order; the last batch may be smaller."""
 
     def updates_per_epoch(self, batch_size: int) -> int:
-        """Full batches needed to see every training example."""
+        """Full batches needed to see every training example, or a nominal number where none comes twice."""
 
 
 class Task(Protocol):
@@ -94,6 +115,14 @@ class Task(Protocol):
     @property
     def higher_is_better(self) -> bool:
         """Direction of the metric."""
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What can be had without memory; None where no one figure says it."""
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Names of the data sets it may read; none for a task that draws its own."""
 
     def open(self, data: str = "auto", data_dir: Path | None = None, log: Log = ...) -> Dataset:
         """Find or make the data."""

@@ -15,7 +15,7 @@ from npr.data.loading import load
 from npr.errors import ConfigError
 from npr.registry import tasks, unknown
 from npr.tasks import permutation, split
-from npr.tasks.base import Log, to_stderr
+from npr.tasks.base import Baseline, Log, to_stderr
 from npr.tasks.images import Bytes, ImageDataset, Part, Presentation, flatten
 
 _BYTES = np.arange(256, dtype=np.float64)
@@ -57,6 +57,8 @@ class PixelMnist:
     loss: ClassVar[str] = "cross-entropy"
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    baseline: ClassVar[Baseline | None] = None
+    sets: ClassVar[tuple[str, ...]] = ("mnist",)
 
     def __post_init__(self) -> None:
         permutation.check(self.permutation)

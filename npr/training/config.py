@@ -149,7 +149,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def known_keys(train: TrainConfig) -> dict[str, dict[str, Option]]:
     """Keys of the common part ("train") and of each chosen part, with types and defaults."""
-    return {"train": options(TrainConfig), **{kind: options(part) for kind, part in _classes(train).items()}}
+    return {"train": options(TrainConfig), **{kind: options(part, kind) for kind, part in _classes(train).items()}}
 
 
 def _resolved(layers: list[tuple[str, dict[str, Any]]], notes: tuple[str, ...] = ()) -> Config:

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npr.losses import accuracy
 from npr.params import Array, Buffers
 from npr.tasks.base import Batch
 from npr.training import guard
-from npr.training.parts import Parts, Weights, counted
+from npr.training.parts import Parts, Weights, counted, hits
 from npr.training.seeds import Purpose, stream_seed
 
 Stop = Callable[[], object]
@@ -24,8 +23,9 @@ class Stopped(Exception):
 
 class _Sums(NamedTuple):
     loss: float = 0.0
-    right: int = 0
     entries: int = 0
+    right: int = 0
+    scored: int = 0
 
 
 def never() -> bool:
@@ -122,7 +122,7 @@ def _measure(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop) 
         sums = _add(parts, sums, batch, forward.output)
     loss = sums.loss / max(sums.entries, 1)
     guard.check_score(split, loss)
-    hit = {"accuracy": sums.right / max(sums.entries, 1)} if parts.metric == "accuracy" else {}
+    hit = {"accuracy": sums.right / sums.scored} if sums.scored else {}
     return {"loss": loss, **hit}
 
 
@@ -130,8 +130,8 @@ def _add(parts: Parts, sums: _Sums, batch: Batch, output: Array) -> _Sums:
     weight = counted(batch, output)
     loss, _ = parts.loss(output, batch.target, weight)
     entries = batch.target.size if weight is None else int(weight.sum())
-    right = int(accuracy(output, batch.target, weight)) if parts.metric == "accuracy" else 0
-    return _Sums(sums.loss + loss * entries, sums.right + right, sums.entries + entries)
+    right, scored = hits(batch, output, weight)
+    return _Sums(sums.loss + loss * entries, sums.entries + entries, sums.right + right, sums.scored + scored)
 
 
 def _check(stop: Stop) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from npr.tasks.base import Baseline
+
 
 class Start(NamedTuple):
     """The run as it begins or goes on.
@@ -12,10 +14,12 @@ class Start(NamedTuple):
     run : its folder
     config : flat configuration
     task : name of the data, with "[synthetic]" after it where it is not the real one
-    sizes : examples per split
+    sizes : examples per split, without "train" where every update gets new ones
     parameters : number of trained scalars
     step, total_steps : updates done and wanted
     seconds : training time of earlier sessions
+    metric : the validation figure that selects
+    baseline : what can be had without memory, where the task knows
     """
 
     run: Path
@@ -26,6 +30,8 @@ class Start(NamedTuple):
     step: int
     total_steps: int
     seconds: float
+    metric: str = "accuracy"
+    baseline: Baseline | None = None
 
 
 class Step(NamedTuple):

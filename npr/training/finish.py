@@ -51,6 +51,7 @@ def describe(parts: Parts, state: TrainingState, best: Best) -> Result:
         train={key: state.last_row[key] for key in ("loss", "accuracy") if key in state.last_row},
         validation=best.scores,
         test={},
+        baseline=parts.baseline._asdict() if parts.baseline else None,
     )
 
 

@@ -161,7 +161,7 @@ def evaluate(
     Raises
     ------
     ConfigError
-        If there is no such run or split.
+        If there is no such run or split, or the task keeps no examples of that split.
     StorageError
         If no checkpoint is sound.
     """
@@ -173,6 +173,9 @@ def evaluate(
     config = read_config(path)
     stored = load(given) if single else Checkpoints(path, report=events.on_message).newest()[1]
     parts = _parts(config, parts, events)
+    if split not in parts.dataset.sizes:
+        held = ", ".join(parts.dataset.sizes)
+        raise ConfigError(f"'{parts.dataset.name}' keeps no {split} sequences: every update has new ones. Use {held}.")
     state = restore(parts, stored)
     best = as_it_is(parts, state) if single else chosen(parts, state)
     norm = norm or config.train.eval_norm

@@ -25,13 +25,14 @@ class Option(NamedTuple):
     default: Any
 
 
-def options(part: type) -> dict[str, Option]:
-    """The user's keys of a registered dataclass, in the order of its fields."""
+def options(part: type, kind: str = "") -> dict[str, Option]:
+    """The user's keys of a registered dataclass, in the order of its fields; a "model" has others from its task."""
     kinds = typing.get_type_hints(part)
+    taken = FROM_TASK if kind == "model" else ()
     return {
         field.name: Option(kinds[field.name], _default(field))
         for field in dataclasses.fields(part)
-        if field.init and field.name not in FROM_TASK
+        if field.init and field.name not in taken
     }
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from npr import registry
 from npr.backends import get_backend
 from npr.context import Context, Model
+from npr.losses import accuracy
 from npr.optimizers import Optimizer
 from npr.params import Array, Buffers, Params, pack
 from npr.schedules import Schedule
-from npr.tasks.base import Batch, Dataset
+from npr.tasks.base import Baseline, Batch, Dataset
 from npr.training.config import Config
 from npr.training.train_config import TrainConfig
 
@@ -41,6 +42,7 @@ class Parts(NamedTuple):
     backend : device
     metric : "accuracy" or "loss", the validation figure that selects
     higher : whether larger is better
+    baseline : what can be had without memory, where the task knows
     """
 
     train: TrainConfig
@@ -52,6 +54,7 @@ class Parts(NamedTuple):
     backend: Any
     metric: str = "accuracy"
     higher: bool = True
+    baseline: Baseline | None = None
 
     def context(self, **choices: Any) -> Context:
         """Context of one forward pass on this run's backend."""
@@ -94,6 +97,7 @@ def open_parts(config: Config, log: Callable[[str], None]) -> Parts:
         backend=backend,
         metric=built.task.metric,
         higher=built.task.higher_is_better,
+        baseline=built.task.baseline,
     )
 
 
@@ -103,3 +107,15 @@ def counted(batch: Batch, output: Array) -> Array | None:
         return None
     inside: Array = np.arange(len(output))[:, None] < batch.lengths
     return inside.astype(output.dtype)
+
+
+def hits(batch: Batch, output: Array, weight: Array | None) -> tuple[int, int]:
+    """How many of the targets that accuracy counts were hit, and their number; 0 of 0 where there are no classes.
+
+    `weight` is what `counted` says.
+    """
+    target, output = batch.target[batch.scored], output[batch.scored]
+    if target.dtype.kind not in "iu" or target.ndim != output.ndim - 1:
+        return 0, 0
+    weight = weight if weight is None else weight[batch.scored]
+    return accuracy(output, target, weight), target.size if weight is None else int(weight.sum())

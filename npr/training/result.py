@@ -35,6 +35,8 @@ class Result(NamedTuple):
     train, validation, test : dict
         Figures per split: "loss", "accuracy" (0..1) where there are classes; with "both" also "batch_loss"
         and "batch_accuracy". Those of training are the means since the last row of metrics.
+    baseline : dict or None
+        "name" and "loss" of what can be had without memory; None where the task does not know.
     """
 
     run: str
@@ -48,6 +50,7 @@ class Result(NamedTuple):
     train: Figures
     validation: Figures
     test: Figures
+    baseline: dict[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -104,7 +104,7 @@ def fresh(parts: Parts) -> TrainingState:
     return TrainingState(
         params=params,
         buffers=buffers,
-        optimizer=parts.optimizer.init(params),
+        optimizer=parts.optimizer.init(params, parts.model.orthogonal),
         rng=generator(train.seed, Purpose.DROPOUT),
         stream=parts.dataset.train_stream(train.batch_size, seed, np.dtype(train.dtype).type),
         horizon=parts.total_steps(),

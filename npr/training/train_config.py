@@ -25,7 +25,7 @@ class TrainConfig:
     epochs, steps : int
         Length of training: updates, or passes if `steps` is 0.
     updates_per_epoch : int
-        What counts as one epoch; 0 for one pass over the training data.
+        What counts as one epoch; 0 for one pass over the training data, or 1,000 where no sequence comes twice.
     max_time : float
         Seconds of training, over all resumes, after which it ends; 0 for no limit.
     seed : int

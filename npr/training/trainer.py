@@ -109,6 +109,8 @@ class Trainer:
             step=state.step,
             total_steps=self.parts.total_steps(),
             seconds=state.seconds,
+            metric=self.parts.metric,
+            baseline=self.parts.baseline,
         )
         self.events.on_start(begin)
 

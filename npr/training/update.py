@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from npr.losses import accuracy
 from npr.training import guard
-from npr.training.parts import Parts, counted
+from npr.training.parts import Parts, counted, hits
 from npr.training.state import TrainingState
 from npr.training.window import Update
 
@@ -25,15 +24,16 @@ def update(parts: Parts, state: TrainingState) -> Update:
     loss, d_output = parts.loss(forward.output, batch.target, weight)
     guard.check_loss(step, loss, batch, state.params, forward)
     grads = model.backward(context, state.params, forward.cache, d_output, input_gradient=False).params
+    penalty, slopes = model.penalty(state.params)
+    for name, slope in slopes.items():
+        grads[name] += slope
     norm = parts.optimizer.clip(grads)
     guard.check_gradients(step, norm, grads)
     factor = parts.schedule.factor(state.step, state.horizon) * state.schedule.factor
-    state.optimizer = parts.optimizer.update(state.params, grads, state.optimizer, factor, model.decays)
-    model.project(state.params)
+    state.optimizer = parts.optimizer.update(
+        state.params, grads, state.optimizer, factor, model.decays, model.orthogonal
+    )
+    buffers = model.project(state.params, forward.buffers)
     guard.check_parameters(step, state.params, state.optimizer)
-    state.buffers, state.step = forward.buffers, step
-    right = entries = 0
-    if parts.metric == "accuracy":
-        right = int(accuracy(forward.output, batch.target, weight))
-        entries = batch.target.size if weight is None else int(weight.sum())
-    return Update(loss, right, entries, norm, parts.optimizer.lr * factor)
+    state.buffers, state.step = buffers, step
+    return Update(loss, *hits(batch, forward.output, weight), norm, parts.optimizer.lr * factor, penalty)

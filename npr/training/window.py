@@ -13,6 +13,7 @@ class Update(NamedTuple):
     entries: int
     grad_norm: float
     lr: float
+    penalty: float = 0.0  # what the model added to the loss; not part of `loss`
 
 
 class Window(NamedTuple):
@@ -24,6 +25,7 @@ class Window(NamedTuple):
     entries: int = 0
     grad_norm: float = 0.0
     lr: float = 0.0
+    penalty: float = 0.0
 
     def add(self, done: Update) -> Window:
         """The window with one more update."""
@@ -34,6 +36,7 @@ class Window(NamedTuple):
             self.entries + done.entries,
             self.grad_norm + done.grad_norm,
             done.lr,
+            self.penalty + done.penalty,
         )
 
     def row(self) -> dict[str, Any]:
@@ -42,4 +45,5 @@ class Window(NamedTuple):
             return {}
         accuracy = {"accuracy": self.right / self.entries} if self.entries else {}
         means = {"loss": self.loss / self.updates, **accuracy, "grad_norm": self.grad_norm / self.updates}
-        return {**means, "lr": self.lr}
+        penalty = {"penalty": self.penalty / self.updates} if self.penalty else {}
+        return {**means, **penalty, "lr": self.lr}

@@ -1,0 +1,177 @@
+"""The dense recurrence h_t = f(x_t W_in + bias + h_{t-1} W_rec) and its BPTT, on the CPU; its CUDA twin belongs here.
+
+Slice-major like `diagonal.py`: a thread takes one slice of the batch through all steps, so no step waits for
+another thread and W_rec, packed once, stays in that core's cache. Input product, weight gradients and the input's
+gradient are formed for a whole time tile at once; only h_{t-1} W_rec and delta_t W_rec^T go step by step.
+
+    h_t     = f(a_t),  a_t = x_t W_in + bias + h_{t-1} W_rec               t = 1..T
+    delta_t = (dL/dh_t + delta_{t+1} W_rec^T) * f'(a_t)                    t = T..1
+    dW_rec  = sum_t h_{t-1}^T delta_t,  dh_0 = delta_1 W_rec^T
+
+modReLU, f(a) = sign(a) max(|a| + b, 0): f' = 1 and dL/db = sum sign(h) delta where h != 0, so like the other
+activations it needs h alone. A sequence that has ended keeps its state. Source: Elman 1990; arXiv 1511.06464.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from npr.kernels.diagonal import gate_of, masked_tile, rows_of, silence
+from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.pointwise import MODRELU, RELU, SIGMOID, TANH, modrelu, sigmoid, tanh
+from npr.kernels.tile import multiply, multiply_transposed
+
+Array = np.ndarray
+
+
+class DenseScan(NamedTuple):
+    """What the recurrence itself needs, the same for both kernels."""
+
+    offset: Array  # (N,) the b of modReLU, zero for other activations
+    lengths: Array  # (S, R) steps of every row, int64
+    activation: int  # code of pointwise.CODES
+    steps: int  # time steps of one tile
+
+
+@inline
+def activate_row(code, a, offset, h):
+    """h = f(a) for one row; one loop for each function, because a choice inside the loop costs its vector lanes."""
+    zero = a.dtype.type(0)
+    n = h.shape[0]
+    if code == TANH:
+        for j in range(n):
+            h[j] = tanh(a[j])
+    elif code == MODRELU:
+        for j in range(n):
+            h[j] = modrelu(a[j], offset[j], zero)
+    elif code == RELU:
+        for j in range(n):
+            h[j] = zero if a[j] < zero else a[j]
+    elif code == SIGMOID:
+        for j in range(n):
+            h[j] = sigmoid(a[j])
+    else:
+        for j in range(n):
+            h[j] = a[j]
+
+
+@inline
+def slope_row(code, d, h):
+    """In place d <- d * f'(a) for one row, the slope taken from h = f(a)."""
+    zero = d.dtype.type(0)
+    n = d.shape[0]
+    if code == TANH:
+        for j in range(n):
+            d[j] -= d[j] * h[j] * h[j]
+    elif code == MODRELU:
+        for j in range(n):
+            d[j] = zero if h[j] == zero else d[j]
+    elif code == RELU:
+        for j in range(n):
+            d[j] = d[j] if h[j] > zero else zero
+    elif code == SIGMOID:
+        for j in range(n):
+            d[j] *= h[j] - h[j] * h[j]
+
+
+@parallel_kernel
+def dense_forward(x, mask, panels_in, bias, panels, scan, h):
+    """h (S, T+1, R, N) from its row 0 on; x (S, T+1, R, >= K), mask (S, R, K) or empty, bias (S, R, N)."""
+    slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], h.shape[3]
+    width = panels_in.shape[1]
+    for s in prange(slices):
+        a = np.empty((scan.steps * rows, n), h.dtype)
+        scratch = np.empty((scan.steps * rows, width), h.dtype)
+        x_rows, h_rows, gate = rows_of(x[s]), rows_of(h[s]), gate_of(mask, s, width)
+        length = scan.lengths[s]
+        for t0 in range(0, times, scan.steps):
+            steps = min(scan.steps, times - t0)
+            multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels_in, a[: steps * rows], False)
+            for t in range(steps):
+                before = (t0 + t) * rows
+                step = a[t * rows : (t + 1) * rows]
+                for i in range(rows):
+                    for j in range(n):
+                        step[i, j] += bias[s, i, j]
+                multiply(h_rows[before : before + rows], panels, step, True)
+                for i in range(rows):
+                    now = before + rows + i
+                    if t0 + t < length[i]:
+                        activate_row(scan.activation, step[i], scan.offset, h_rows[now])
+                    else:
+                        h_rows[now] = h_rows[now - rows]
+
+
+@inline
+def _delta_step(g, carry, h, length, t, code, mask, delta):
+    """delta (R, N) of step t from its gradient g and the carry, which is zeroed for the rows still running."""
+    rows, n = delta.shape
+    zero = delta.dtype.type(0)
+    for i in range(rows):
+        if t >= length[i]:
+            delta[i] = zero
+            continue
+        if mask.shape[0]:
+            for j in range(n):
+                delta[i, j] = mask[i, j] * g[i, j] + carry[i, j]
+        else:
+            for j in range(n):
+                delta[i, j] = g[i, j] + carry[i, j]
+        slope_row(code, delta[i], h[i])
+        carry[i] = zero
+
+
+@inline
+def _offset_gradient(h, delta, d_offset):
+    """d_offset (N,) += sum over rows of sign(h) delta."""
+    zero = delta.dtype.type(0)
+    for r in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            d_offset[j] += -delta[r, j] if h[r, j] < zero else delta[r, j]
+
+
+@parallel_kernel
+def dense_backward(x, mask, panels_in, panels, scan, h, g, g_mask, first, gx, dw_in, dw, row_sums, d_offset, carry):
+    """Backward of `dense_forward`. g (S, T+1, R, >= N) times g_mask (S, R, N) or nothing is dL/dh, zero before
+    step `first`. panels_in and panels pack the transposed weights.
+
+    gx (S, T+1, R, >= K) or empty; dw_in (S, K, N), dw (S, N, N), row_sums (S, R, N) = sum_t delta, d_offset (S, N);
+    carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0.
+    """
+    slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], h.shape[3]
+    width = dw_in.shape[1]
+    tiles = -(-times // scan.steps)
+    for s in prange(slices):
+        delta = np.empty((scan.steps * rows, n), h.dtype)
+        scratch = np.empty((scan.steps * rows, width), h.dtype)
+        x_rows, h_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(g[s])
+        gate, g_gate = gate_of(mask, s, width), gate_of(g_mask, s, n)
+        dw_in[s], dw[s], row_sums[s], d_offset[s] = 0, 0, 0, 0
+        for q in range(tiles):
+            t0 = (tiles - 1 - q) * scan.steps
+            steps = min(scan.steps, times - t0)
+            begin = (t0 + 1) * rows
+            silence(g_rows, 0, n, begin, min(max(first - t0, 0), steps) * rows)
+            for k in range(steps):
+                t = steps - 1 - k
+                now = begin + t * rows
+                step = delta[t * rows : (t + 1) * rows]
+                _delta_step(
+                    g_rows[now : now + rows, :n], carry[s], h_rows[now : now + rows], scan.lengths[s], t0 + t,
+                    scan.activation, g_gate, step,
+                )  # fmt: skip
+                multiply(step, panels, carry[s], True)
+            tile = delta[: steps * rows]
+            for r in range(steps * rows):
+                for j in range(n):
+                    row_sums[s, r % rows, j] += tile[r, j]
+            if scan.activation == MODRELU:
+                _offset_gradient(h_rows[begin : begin + steps * rows], tile, d_offset[s])
+            multiply_transposed(h_rows[begin - rows : begin - rows + steps * rows], tile, dw[s])
+            multiply_transposed(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), tile, dw_in[s])
+            if gx.shape[0]:
+                gx_rows = rows_of(gx[s])
+                multiply(tile, panels_in, gx_rows[begin : begin + steps * rows, :width], False)
