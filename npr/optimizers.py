@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npr.clipping import clip
 from npr.errors import ConfigError
 from npr.fields import one_of, within
 from npr.params import Array, Params, flat_of
@@ -91,32 +92,8 @@ class Optimizer:
         return OptState(0, {name: np.full_like(flat, value) for name, value in self._moments().items()})
 
     def clip(self, grads: Params) -> float:
-        """Limit the gradients in place: entries first, then the norm by the factor min(1, c / (norm + 1e-6)).
-
-        Gradients that are not all finite stay as they are, so that the culprit can be found.
-
-        Parameters
-        ----------
-        grads : dict of Array
-            Views of one flat buffer.
-
-        Returns
-        -------
-        float
-            Global L2 norm before any clipping, accumulated in float64; NaN or infinite if an entry is.
-
-        Source: torch.nn.utils.clip_grad_norm_, which ResRNN trains with.
-        """
-        g = flat_of(grads)
-        before = after = _norm(g)
-        if not np.isfinite(before):
-            return before
-        if self.clip_value:
-            np.clip(g, -self.clip_value, self.clip_value, out=g)
-            after = _norm(g)
-        if self.clip_norm and after + 1e-6 > self.clip_norm:
-            g *= self.clip_norm / (after + 1e-6)
-        return before
+        """Limit the gradients in place by clip_value and clip_norm; returns their norm before, see `npr.clipping`."""
+        return clip(grads, self.clip_value, self.clip_norm)
 
     def update(
         self,
@@ -126,6 +103,7 @@ class Optimizer:
         factor: float = 1.0,
         decays: Named | None = None,
         orthogonal: Named | None = None,
+        trains: Named | None = None,
     ) -> OptState:
         """Change `params` and the moments in place by one step; does not clip.
 
@@ -141,6 +119,8 @@ class Optimizer:
             Whether weight decay may touch the parameter of this name; None means every one.
         orthogonal : callable, optional
             Whether the parameter of this name learns with lr_orth; None means none does.
+        trains : callable, optional
+            Whether the parameter of this name is to be changed at all; None means every one is.
 
         Returns
         -------
@@ -158,7 +138,13 @@ class Optimizer:
         if dict.fromkeys(self._moments(), p.size) != {key: m.size for key, m in state.moments.items()}:
             raise ValueError("the optimiser state does not fit these parameters; make it with init")
         new = state._replace(step=state.step + 1)
-        self._apply(p, g, new, segments(params, lambda name: self._row(name, factor, decays, orthogonal)))
+
+        def row(name: str) -> Row:
+            if trains is not None and not trains(name):
+                return 0.0, 0.0, 0.0
+            return self._row(name, factor, decays, orthogonal)
+
+        self._apply(p, g, new, segments(params, row))
         return new
 
     def _row(self, name: str, factor: float, decays: Named | None, orthogonal: Named | None) -> Row:
@@ -287,14 +273,3 @@ class Adam(Optimizer):
         coefficients = np.array([*shares, correction, self.eps], p.dtype)
         where = where.scaled(1 / (1 - self.beta1**state.step), p.dtype)
         update.adam(p, g, state.moments["first"], state.moments["second"], *where, coefficients)
-
-
-def global_norm(named: Params) -> float:
-    """L2 norm over all arrays, views of one flat buffer, accumulated in float64 in a fixed order."""
-    return _norm(flat_of(named))
-
-
-def _norm(flat: Array) -> float:
-    from npr.kernels.update import sum_of_squares
-
-    return float(np.sqrt(sum_of_squares(flat)))

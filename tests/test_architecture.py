@@ -20,7 +20,8 @@ LEVELS = [
     {"layers", "parametrizations"},
     {"cells"},
     {"networks"},
-    {"losses", "optimizers", "schedules", "segments", "data", "tasks", "finite_difference"},
+    {"losses", "clipping", "optimizers", "optimizer_groups", "schedules", "segments"},
+    {"data", "tasks", "finite_difference"},
     {"gradcheck", "gradcheck_cases", "training"},
 ]
 

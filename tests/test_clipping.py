@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from oracle_optimizers import draw
 
-from npr.optimizers import SGD, Adam, global_norm
+from npr.clipping import global_norm
+from npr.optimizers import SGD, Adam
 from npr.params import allocate, flat_of, pack
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from npr import registry
 from npr.errors import ConfigError
+from npr.optimizer_groups import Grouped
 from npr.registry import unknown
 from npr.training import presets
 from npr.training.options import FROM_TASK, Option, coerce, options, plain
@@ -53,8 +54,7 @@ class Config:
     def flat(self) -> dict[str, Any]:
         """All keys and values, as TOML and JSON can hold them."""
         common = {entry.name: getattr(self.train, entry.name) for entry in fields(self.train)}
-        tables = (self.parts[kind] for kind in ("model", "task", "optimizer", "schedule"))
-        merged = {key: value for table in (common, *tables) for key, value in table.items()}
+        merged = {key: value for table in (common, *self.parts.values()) for key, value in table.items()}
         return {key: plain(value) for key, value in merged.items() if value is not None}
 
     def build(self) -> Built:
@@ -69,8 +69,19 @@ class Config:
         task = _make(classes["task"], self.parts["task"])
         taken = {entry.name for entry in fields(classes["model"])} & set(FROM_TASK)
         sizes = {key: getattr(task, key) for key in taken}
-        made = {kind: _make(classes[kind], self.parts[kind]) for kind in ("optimizer", "schedule")}
-        return Built(_make(classes["model"], {**self.parts["model"], **sizes}), task, **made)
+        model = _make(classes["model"], {**self.parts["model"], **sizes})
+        return Built(model, task, self._optimizer(classes), _make(classes["schedule"], self.parts["schedule"]))
+
+    def _optimizer(self, classes: dict[str, type]) -> Any:
+        """One optimiser, or two."""
+        own = self.parts["optimizer"]
+        if "optimizer_orth" not in classes:
+            return _make(classes["optimizer"], own)
+        if not own["lr_orth"]:
+            raise ConfigError(f"optimizer_orth = {self.train.optimizer_orth!r} needs a rate: give lr_orth.")
+        rate = {"lr": own["lr_orth"], "lr_orth": 0.0}
+        orth = _make(classes["optimizer_orth"], {**self.parts["optimizer_orth"], **rate})
+        return Grouped(_make(classes["optimizer"], {**own, "lr_orth": 0.0}), orth)
 
     def changed(self, changes: Mapping[str, Any]) -> Config:
         """The same run with another length, time limit or number of threads.
@@ -170,6 +181,9 @@ def _resolved(layers: list[tuple[str, dict[str, Any]]], notes: tuple[str, ...] =
     parts = {
         kind: {key: values.get(key, option.default) for key, option in table.items()} for kind, table in known.items()
     }
+    if "optimizer_orth" in parts:
+        shared = parts["optimizer"]
+        parts["optimizer_orth"] = {key: shared.get(key, value) for key, value in parts["optimizer_orth"].items()}
     return Config(TrainConfig(**parts.pop("train")), parts, origin, notes)
 
 
@@ -182,7 +196,7 @@ def _common(tables: list[dict[str, Any]]) -> TrainConfig:
     """The names of the parts, before their keys are known."""
     known = options(TrainConfig)
     merged = {key: value for table in reversed(tables) for key, value in table.items()}
-    names = ("model", "task", "preset", "optimizer", "schedule")
+    names = ("model", "task", "preset", "optimizer", "optimizer_orth", "schedule")
     return TrainConfig(**{key: coerce(key, known[key].kind, merged[key]) for key in names if key in merged})
 
 
@@ -196,6 +210,7 @@ def _classes(train: TrainConfig) -> dict[str, type]:
         "task": registry.tasks.get(train.task),
         "optimizer": registry.optimizers.get(train.optimizer),
         "schedule": registry.schedules.get(train.schedule),
+        **({"optimizer_orth": registry.optimizers.get(train.optimizer_orth)} if train.optimizer_orth else {}),
     }
 
 

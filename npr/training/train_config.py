@@ -20,6 +20,9 @@ class TrainConfig:
         Registry names.
     preset : str
         Where values come from that are given nowhere else; "none" for the defaults alone.
+    optimizer_orth : str
+        Optimiser of the parameters behind orthogonal matrices, with the rate lr_orth; empty for the same one.
+        Options that both have are shared.
     batch_size : int
         Sequences per update.
     epochs, steps : int
@@ -65,6 +68,7 @@ class TrainConfig:
     updates_per_epoch: int = 0
     max_time: float = 0.0
     optimizer: str = "adam"
+    optimizer_orth: str = ""
     schedule: str = "constant"
     seed: int = 1
     threads: int = 0
