@@ -14,14 +14,16 @@ from typing import Any
 
 from machine import describe
 
-# Options that say what is learnt; everything else in the command would repeat the preset.
-_NAMED = ("model", "task", "preset", "epochs", "steps", "threads", "seed")
+# Options with a flag of their own; the command gives others that differ from the preset through --set.
+_FLAGS = ("model", "task", "preset", "epochs", "steps", "activation", "hidden_size", "seed")
+_QUIET = ("run_dir", "data_dir", "threads", "keep")
 
 
 def command(config: dict[str, Any], defaults: dict[str, Any]) -> str:
     """The command line that repeats a run."""
-    given = [name for name in _NAMED if config.get(name) not in (defaults.get(name), None)]
-    return "npr train " + " ".join(f"--{name} {config[name]}" for name in given)
+    given = {name: value for name, value in config.items() if value != defaults.get(name) and name not in _QUIET}
+    flags = [f"--{name.replace('_', '-')} {given[name]}" for name in _FLAGS if name in given]
+    return " ".join(["npr train", *flags, *(f"--set {key}={given[key]}" for key in given if key not in _FLAGS)])
 
 
 def rows(file: Path, every: int) -> list[dict[str, Any]]:
@@ -53,19 +55,35 @@ def collect(folder: Path, every: int) -> dict[str, Any]:
     }
 
 
+def medians(runs: list[dict[str, Any]], steps: list[int]) -> dict[str, dict[str, float]]:
+    """Median over the runs of each command without its seed: loss of the rows that end at the given steps."""
+    curves: dict[str, dict[str, float]] = {}
+    for name in dict.fromkeys(_seedless(run) for run in runs):
+        found = [{row["step"]: row["loss"] for row in run["rows"]} for run in runs if _seedless(run) == name]
+        curves[name] = {str(step): statistics.median(losses[step] for losses in found) for step in steps}
+    return curves
+
+
+def _seedless(run: dict[str, Any]) -> str:
+    return str(run["command"].replace(f" --seed {run['seed']}", ""))
+
+
 def main() -> None:
     """Collect, summarise and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("-o", "--output", required=True, type=Path)
     parser.add_argument("--every", type=int, default=500, help="training rows are kept at multiples of this step")
+    parser.add_argument("--at", type=lambda text: [int(step) for step in text.split(",")], default=[])
     args = parser.parse_args()
     runs = [collect(folder, args.every) for folder in args.runs]
-    scores = [run["result"]["test"]["accuracy"] for run in runs if run["result"].get("test")]
+    scores = [run["result"]["test"]["accuracy"] for run in runs if run["result"].get("test", {}).get("accuracy")]
     summary: dict[str, Any] = {"seeds": [run["seed"] for run in runs], "test_accuracy": scores}
     if scores:
         summary |= {"mean": statistics.mean(scores), "lowest": min(scores)}
         summary["seconds"] = [run["result"]["seconds"] for run in runs if "seconds" in run["result"]]
+    if args.at:
+        summary["median_loss"] = medians(runs, args.at)
     text = json.dumps({"machine": describe(), "summary": summary, "runs": runs}, indent=1)
     args.output.write_text(text + "\n", encoding="utf-8")
     print(json.dumps(summary, indent=1))

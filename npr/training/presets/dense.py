@@ -182,6 +182,7 @@ def _both(preset: Preset, **changes: Any) -> dict[str, Preset]:
 
 TABLE: Table = {
     ("rnn", "copy"): _both(_COPY_RNN),
+    ("rnn-relu", "copy"): {"laptop": {**_COPY, **_rates(1e-3, 0.9, source="as rnn: NN R")}},
     ("rnn-orth", "copy"): _both(_COPY_ORTH),
     ("exprnn", "copy"): {"laptop": _COPY_EXP, "paper": _EXP_COPY, "nnrnn-suite": _COPY_EXP},
     ("nnrnn", "copy"): _both(_COPY_NN),
