@@ -26,6 +26,10 @@ def activate(name: str, a: Array, b: Array) -> Array:
     """f(a)."""
     if name == "modrelu":
         return np.sign(a) * np.maximum(np.abs(a) + b, 0)
+    if name == "complex-modrelu":
+        m = a.shape[-1] // 2
+        size = np.abs(a[..., :m] + 1j * a[..., m:])
+        return a * np.tile(np.maximum(size + b[:m], 0) / size, 2)
     if name == "sigmoid":
         return 1 / (1 + np.exp(-a))
     return oracles.ACTIVATIONS[name][0](a)

@@ -132,3 +132,14 @@ def test_a_nan_stays_visible(activation: str) -> None:
     h = run(case, drawn)["h"]
     assert np.isnan(h[2:, 4]).all()
     assert np.isfinite(h[:, :4]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_complex_modrelu_takes_pairs_of_units(dtype: Any) -> None:
+    case = Case(units=6, activation="complex-modrelu", ragged=True, dtype=dtype)
+    drawn = draw(case)
+    drawn = drawn._replace(w=drawn.w._replace(modrelu=drawn.w.modrelu - 1.2))
+    wanted, _ = oracle_dense.forward(drawn.x, drawn.w, drawn.h0, case.activation, drawn.lengths)
+    off = np.abs(wanted[1:, :, :3] + 1j * wanted[1:, :, 3:]) == 0
+    assert 0 < off.mean() < 1
+    assert np.abs(run(case, drawn)["h"] - wanted[1:]).max() <= TOLERANCE[dtype]

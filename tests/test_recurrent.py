@@ -19,6 +19,7 @@ NAMES = ["rnn", "rnn-relu", "rnn-orth", "irnn", "exprnn", "scornn", "nnrnn"]
 VARIANTS = [
     ("rnn", {"activation": "modrelu"}),
     ("rnn", {"activation": "sigmoid"}),
+    ("nnrnn", {"activation": "complex-modrelu", "modrelu_init": 0.1}),
     ("rnn", {"layers": 3, "dropout": 0.3}),
     ("exprnn", {"map": "cayley"}),
     ("exprnn", {"rebase_every": 3}),
@@ -176,6 +177,7 @@ def test_a_rebase_moves_the_base_and_nothing_else() -> None:
     [
         ("nnrnn", {"hidden_size": 5}, "hidden_size = 5 is not valid; nnrnn"),
         ("scornn", {"hidden_size": 4, "rho": 5}, "rho = 5"),
+        ("rnn", {"hidden_size": 5, "activation": "complex-modrelu"}, "hidden_size = 5 is not valid; complex"),
         ("rnn", {"activation": "softplus"}, "activation = 'softplus'"),
         ("rnn", {"recurrent_init": "glorot"}, "recurrent_init = 'glorot'"),
         ("exprnn", {"map": "qr"}, "map = 'qr'"),

@@ -39,7 +39,8 @@ class DenseCell:
     input_size, hidden_size : int
         D and N.
     activation : str
-        "tanh", "relu", "sigmoid", "identity" or "modrelu", which has a bias of its own.
+        "tanh", "relu", "sigmoid", "identity"; "modrelu" or "complex-modrelu" (units j and N/2 + j as Re and Im),
+        which have biases of their own.
     rec : Parametrization
         Of W_rec (N, N).
     w_init, bias_init : str
@@ -65,10 +66,15 @@ class DenseCell:
         params: Params = {"W_in": initializers.weight(self.w_init, rng, shape)}
         if self.bias:
             params["bias"] = initializers.bias(self.bias_init, rng, shape)
-        if self.activation == "modrelu":
-            params["modrelu"] = initializers.uniform(rng, shape[1:], self.modrelu_init)
+        if self._offsets:
+            params["modrelu"] = initializers.uniform(rng, (self._offsets,), self.modrelu_init)
         theta, buffers = self.rec.init(rng)
         return params | prefixed(RECURRENT, theta), prefixed(RECURRENT, buffers)
+
+    @property
+    def _offsets(self) -> int:
+        """Number of modReLU biases."""
+        return {"modrelu": self.hidden_size, "complex-modrelu": self.hidden_size // 2}.get(self.activation, 0)
 
     @property
     def state_size(self) -> int:
@@ -97,7 +103,8 @@ class DenseCell:
         cut, backend, n = run.slicing, run.context.backend, self.hidden_size
         W, theta = self.rec.forward(scope(params, RECURRENT), scope(buffers, RECURRENT))
         W = W.astype(run.dtype)
-        offset = params.get("modrelu", np.zeros(n, run.dtype))
+        offset = np.zeros(n, run.dtype)
+        offset[: self._offsets] = params.get("modrelu", 0)
         h = run.buffer(n)
         h[:, 0] = h0
         folded, bias = fold(x, params["W_in"], params.get("bias"), (cut.slices, cut.rows))
@@ -125,8 +132,8 @@ class DenseCell:
         grads: Params = {"W_in": found.W}
         if self.bias:
             grads["bias"] = found.bias
-        if self.activation == "modrelu":
-            grads["modrelu"] = d_offset.sum(0)
+        if self._offsets:
+            grads["modrelu"] = d_offset.sum(0)[: self._offsets]
         grads |= prefixed(RECURRENT, self.rec.backward(cache.theta, dw.sum(0)))
         return grads, GradSignal(target, 0, 0, found.sum_dy, found.sum_dyh)
 
@@ -145,5 +152,8 @@ def series(run: Pass, x: Signal, params: Params, W: Array, h: Array) -> dict[str
     a[:, 1:] = value @ params["W_in"] + params.get("bias", 0) + h[:, :-1] @ W
     found = {"pre_activation": run.slicing.join(a)}
     if "modrelu" in params:
-        found["kink"] = np.abs(found["pre_activation"]) + params["modrelu"]
+        size, b = np.abs(found["pre_activation"]), params["modrelu"]
+        if len(b) < size.shape[2]:
+            size = np.hypot(size[..., : len(b)], size[..., len(b) :])
+        found["kink"] = size + b
     return found

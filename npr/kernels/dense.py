@@ -9,11 +9,15 @@ gradient are formed for a whole time tile at once; only h_{t-1} W_rec and delta_
     dW_rec  = sum_t h_{t-1}^T delta_t,  dh_0 = delta_1 W_rec^T
 
 modReLU, f(a) = sign(a) max(|a| + b, 0): f' = 1 and dL/db = sum sign(h) delta where h != 0, so like the other
-activations it needs h alone. A sequence that has ended keeps its state. Source: Elman 1990; arXiv 1511.06464.
+activations it needs h alone. Complex modReLU takes units j and N/2 + j as Re and Im, f(a) = (a / |a|) max(|a| + b, 0):
+along h the slope is 1, across it |h| / |a| with |a| = |h| - b.
+
+A sequence that has ended keeps its state. Source: Elman 1990; arXiv 1511.06464.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +25,7 @@ from numba import prange
 
 from npr.kernels.diagonal import gate_of, masked_tile, rows_of, silence
 from npr.kernels.jit import inline, parallel_kernel
-from npr.kernels.pointwise import MODRELU, RELU, SIGMOID, TANH, modrelu, sigmoid, tanh
+from npr.kernels.pointwise import COMPLEX_MODRELU, MODRELU, RELU, SIGMOID, TANH, modrelu, sigmoid, tanh
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
@@ -30,7 +34,7 @@ Array = np.ndarray
 class DenseScan(NamedTuple):
     """What the recurrence itself needs, the same for both kernels."""
 
-    offset: Array  # (N,) the b of modReLU, zero for other activations
+    offset: Array  # (N,) the b of modReLU, of the complex one in the first half; zero for other activations
     lengths: Array  # (S, R) steps of every row, int64
     activation: int  # code of pointwise.CODES
     steps: int  # time steps of one tile
@@ -53,14 +57,22 @@ def activate_row(code, a, offset, h):
     elif code == SIGMOID:
         for j in range(n):
             h[j] = sigmoid(a[j])
+    elif code == COMPLEX_MODRELU:
+        m = n // 2
+        for j in range(m):
+            size = math.sqrt(a[j] * a[j] + a[m + j] * a[m + j])
+            top = size + offset[j]
+            top = zero if top <= zero or size == zero else top / size
+            h[j] = a[j] * top
+            h[m + j] = a[m + j] * top
     else:
         for j in range(n):
             h[j] = a[j]
 
 
 @inline
-def slope_row(code, d, h):
-    """In place d <- d * f'(a) for one row, the slope taken from h = f(a)."""
+def slope_row(code, d, h, offset):
+    """In place d <- d f'(a) for one row, the slope taken from h = f(a)."""
     zero = d.dtype.type(0)
     n = d.shape[0]
     if code == TANH:
@@ -75,6 +87,20 @@ def slope_row(code, d, h):
     elif code == SIGMOID:
         for j in range(n):
             d[j] *= h[j] - h[j] * h[j]
+    elif code == COMPLEX_MODRELU:
+        m = n // 2
+        for j in range(m):
+            square = h[j] * h[j] + h[m + j] * h[m + j]
+            if square == zero:
+                d[j] = zero
+                d[m + j] = zero
+            else:
+                size = math.sqrt(square)
+                across = size / (size - offset[j])
+                along = (d[j] * h[j] + d[m + j] * h[m + j]) / square
+                along -= across * along
+                d[j] = across * d[j] + along * h[j]
+                d[m + j] = across * d[m + j] + along * h[m + j]
 
 
 @parallel_kernel
@@ -106,7 +132,7 @@ def dense_forward(x, mask, panels_in, bias, panels, scan, h):
 
 
 @inline
-def _delta_step(g, carry, h, length, t, code, mask, delta):
+def _delta_step(g, carry, h, length, t, code, offset, mask, delta):
     """delta (R, N) of step t from its gradient g and the carry, which is zeroed for the rows still running."""
     rows, n = delta.shape
     zero = delta.dtype.type(0)
@@ -120,14 +146,25 @@ def _delta_step(g, carry, h, length, t, code, mask, delta):
         else:
             for j in range(n):
                 delta[i, j] = g[i, j] + carry[i, j]
-        slope_row(code, delta[i], h[i])
+        slope_row(code, delta[i], h[i], offset)
         carry[i] = zero
 
 
 @inline
-def _offset_gradient(h, delta, d_offset):
-    """d_offset (N,) += sum over rows of sign(h) delta."""
+def _offset_gradient(code, h, delta, d_offset):
+    """d_offset (N,) += sum over rows of sign(h) delta, or of Re(conj(h) delta) / |h| where units are pairs.
+
+    Along h the slope is 1, so delta has the same part along h as dL/dh.
+    """
     zero = delta.dtype.type(0)
+    if code == COMPLEX_MODRELU:
+        m = delta.shape[1] // 2
+        for r in range(delta.shape[0]):
+            for j in range(m):
+                size = math.sqrt(h[r, j] * h[r, j] + h[r, m + j] * h[r, m + j])
+                if size > zero:
+                    d_offset[j] += (h[r, j] * delta[r, j] + h[r, m + j] * delta[r, m + j]) / size
+        return
     for r in range(delta.shape[0]):
         for j in range(delta.shape[1]):
             d_offset[j] += -delta[r, j] if h[r, j] < zero else delta[r, j]
@@ -161,15 +198,15 @@ def dense_backward(x, mask, panels_in, panels, scan, h, g, g_mask, first, gx, dw
                 step = delta[t * rows : (t + 1) * rows]
                 _delta_step(
                     g_rows[now : now + rows, :n], carry[s], h_rows[now : now + rows], scan.lengths[s], t0 + t,
-                    scan.activation, g_gate, step,
+                    scan.activation, scan.offset, g_gate, step,
                 )  # fmt: skip
                 multiply(step, panels, carry[s], True)
             tile = delta[: steps * rows]
             for r in range(steps * rows):
                 for j in range(n):
                     row_sums[s, r % rows, j] += tile[r, j]
-            if scan.activation == MODRELU:
-                _offset_gradient(h_rows[begin : begin + steps * rows], tile, d_offset[s])
+            if scan.activation >= MODRELU:
+                _offset_gradient(scan.activation, h_rows[begin : begin + steps * rows], tile, d_offset[s])
             multiply_transposed(h_rows[begin - rows : begin - rows + steps * rows], tile, dw[s])
             multiply_transposed(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), tile, dw_in[s])
             if gx.shape[0]:

@@ -12,8 +12,15 @@ from numba.extending import overload
 from npr.kernels.jit import OPTIONS, inline
 
 # An integer instead of a captured function: kernels that close over functions never reach the disk cache.
-RELU, TANH, IDENTITY, SIGMOID, MODRELU = 0, 1, 2, 3, 4
-CODES = {"relu": RELU, "tanh": TANH, "identity": IDENTITY, "sigmoid": SIGMOID, "modrelu": MODRELU}
+RELU, TANH, IDENTITY, SIGMOID, MODRELU, COMPLEX_MODRELU = 0, 1, 2, 3, 4, 5
+CODES = {
+    "relu": RELU,
+    "tanh": TANH,
+    "identity": IDENTITY,
+    "sigmoid": SIGMOID,
+    "modrelu": MODRELU,
+    "complex-modrelu": COMPLEX_MODRELU,
+}
 
 # Odd over even polynomial for tanh on [-7.905, 7.905], largest error 2.4e-7 in float32; the coefficients are
 # those of Eigen (ptanh_float). It runs in vector lanes, the library's tanh does not: 0.24 against 16 ns each.

@@ -14,6 +14,7 @@ from npr import initializers
 from npr.cells.base import Cell
 from npr.cells.dense import DenseCell
 from npr.context import GradSignal, Pass, Signal
+from npr.errors import ConfigError
 from npr.fields import one_of, whole, within
 from npr.layers.dropout import draw_mask
 from npr.layers.fold import gate
@@ -21,7 +22,7 @@ from npr.networks.base import Cache, Layers, Network
 from npr.parametrizations.base import Parametrization
 from npr.params import Array, Buffers, Params, by_layer, prefixed
 
-ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity", "modrelu")
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity", "modrelu", "complex-modrelu")
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,8 @@ class DenseNetwork(RecurrentNetwork):
 
     Parameters
     ----------
-    activation : {"tanh", "relu", "sigmoid", "identity", "modrelu"}
+    activation : {"tanh", "relu", "sigmoid", "identity", "modrelu", "complex-modrelu"}
+        The last takes units j and hidden_size/2 + j as the parts of a complex number.
     rec_bias : bool
         Whether the pre-activation has a bias.
     modrelu_init : float
@@ -174,6 +176,8 @@ class DenseNetwork(RecurrentNetwork):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(ACTIVATIONS, activation=self.activation)
+        if self.activation == "complex-modrelu" and self.hidden_size % 2:
+            raise ConfigError(f"hidden_size = {self.hidden_size} is not valid; complex-modrelu pairs units: even.")
         within("[0, 1e9]", modrelu_init=self.modrelu_init)
         _ = self._cells
 
