@@ -20,7 +20,8 @@ def show(result: Result, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result.document(), indent=2))
         return
-    click.echo(f"{result.model} on {result.task}, {result.norm} statistics, step {result.best_step:,}")
+    norm = f", {result.norm} statistics" if result.norm else ""
+    click.echo(f"{result.model} on {result.task}{norm}, step {result.best_step:,}")
     for split in ("train", "validation", "test"):
         figures = getattr(result, split)
         if figures:

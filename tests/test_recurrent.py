@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from npr.backends import get_backend
 from npr.context import Context
 from npr.errors import ConfigError
 from npr.gradcheck_cases import Case, Point, draw_point
+from npr.training import evaluate, fit, resolve
 
 NAMES = ["rnn", "rnn-relu", "rnn-orth", "irnn", "exprnn", "scornn", "nnrnn"]
 VARIANTS = [
@@ -188,3 +190,11 @@ def test_options_that_make_no_sense_are_refused(name: str, options: dict[str, An
     with pytest.raises(ConfigError) as caught:
         build(name, input_size=1, output_size=2, **options)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("model", "norm", "asked"), [("rnn", "", ""), ("indrnn", "running", "batch")])
+def test_a_result_names_statistics_only_where_there_are_some(model: str, norm: str, asked: str, tmp_path: Path) -> None:
+    sizes = {"delay": 3, "steps": 1, "hidden_size": 4, "layers": 1, "test_size": 2, "validation_size": 2}
+    config = resolve({"model": model, "task": "copy", "preset": "none", **sizes})
+    assert fit(config, run=tmp_path).norm == norm
+    assert evaluate(tmp_path, "test", norm="batch")["norm"] == asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npr.errors import StorageError
+from npr.params import Buffers
 from npr.training.evaluation import Stop, never, reestimated, score
 from npr.training.parts import Parts, Weights
 from npr.training.result import Result, labelled, write_result
@@ -46,13 +47,18 @@ def describe(parts: Parts, state: TrainingState, best: Best) -> Result:
         steps=state.step,
         best_step=best.step,
         seconds=state.seconds,
-        norm=parts.train.eval_norm,
+        norm=parts.train.eval_norm if _normalised(state.buffers) else "",
         stopped="",
         train={key: state.last_row[key] for key in ("loss", "accuracy") if key in state.last_row},
         validation=best.scores,
         test={},
         baseline=parts.baseline._asdict() if parts.baseline else None,
     )
+
+
+def _normalised(buffers: Buffers) -> bool:
+    """Whether there are statistics of batch norm among the buffers."""
+    return any(name.rpartition(".")[2] in ("mean", "var") for name in buffers)
 
 
 def record(folder: RunFolder, state: TrainingState, result: Result) -> None:

@@ -180,7 +180,8 @@ def evaluate(
     best = as_it_is(parts, state) if single else chosen(parts, state)
     norm = norm or config.train.eval_norm
     figures = score(parts, best.weights, split, norm)
-    result = describe(parts, state, best)._replace(run=str(path), norm=norm)
+    result = describe(parts, state, best)._replace(run=str(path))
+    result = result._replace(norm=norm if result.norm else "")
     return {**result.document(), split: figures}
 
 

@@ -29,7 +29,7 @@ class Result(NamedTuple):
     seconds : float
         The run's own training time, added up over resumes.
     norm : str
-        Statistics of batch norm in evaluation: "running", "batch" or "both".
+        Statistics of batch norm in evaluation: "running", "batch" or "both"; "" where there is no batch norm.
     stopped : str
         Why training ended: "steps", "max_time", "schedule", or "" for an evaluation of a run in progress.
     train, validation, test : dict
