@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from indrnn_problem import MASK_SEED, NORM_EPS, NORM_MOMENTUM, Array, Problem, Step, draw_masks
+from indrnn_problem import MASK_SEED, NORM_EPS, NORM_MOMENTUM, draw_masks
 from jax import lax
+from problem import Array, Problem, Step
 
 Params = dict[str, jax.Array]
 Running = tuple[tuple[jax.Array, jax.Array], ...]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from indrnn_problem import MASK_SEED, NORM_EPS, NORM_MOMENTUM, Array, Problem, Step, draw_masks
+from indrnn_problem import MASK_SEED, NORM_EPS, NORM_MOMENTUM, draw_masks
+from problem import Array, Problem, Step
 from torch import Tensor
 from torch.nn import functional
 

@@ -1,4 +1,4 @@
-"""One library in one process: `python worker.py '{"task": ..., ...}'`, started by `indrnn_peers.py`.
+"""One library in one process: `python worker.py '{"task": ..., ...}'`, started by `peers.py`.
 
 The task `check` writes loss, output and every gradient to an .npz file, `time` prints seconds as JSON,
 `ceilings` the machine's limits. Nothing else is imported before the process is pinned to its cores.
@@ -16,11 +16,10 @@ import machine
 
 
 def _step(job: dict[str, Any]) -> Any:
-    from indrnn_problem import Case, draw
-
-    library = importlib.import_module(f"indrnn_{job['library']}")
-    problem = draw(Case(**job["case"]), job["seed"], job.get("dtype", "float32"))
-    return library.prepare(problem, job["threads"])
+    problem = importlib.import_module(f"{job['family']}_problem")
+    library = importlib.import_module(f"{job['family']}_{job['library']}")
+    drawn = problem.draw(problem.Case(**job["case"]), job["seed"], job.get("dtype", "float32"))
+    return library.prepare(drawn, job["threads"])
 
 
 def check(job: dict[str, Any]) -> None:
