@@ -19,6 +19,8 @@ UNIFORM = {
     "kaiming-uniform": math.sqrt(6 / FAN_IN),
     "glorot-uniform": math.sqrt(6 / (FAN_IN + FAN_OUT)),
     "uniform-0.001": 0.001,
+    "uniform-0.01": 0.01,
+    "fan-in": 1 / math.sqrt(FAN_IN),
 }
 # Standard deviation of the normal ones; "normal-half" is (sqrt(2) / 2) / sqrt(fan_in).
 NORMAL = {
