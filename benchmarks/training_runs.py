@@ -55,12 +55,15 @@ def collect(folder: Path, every: int) -> dict[str, Any]:
     }
 
 
-def medians(runs: list[dict[str, Any]], steps: list[int]) -> dict[str, dict[str, float]]:
-    """Median over the runs of each command without its seed: loss of the rows that end at the given steps."""
-    curves: dict[str, dict[str, float]] = {}
+def medians(runs: list[dict[str, Any]], steps: list[int]) -> dict[str, dict[str, Any]]:
+    """For each command without its seed, the median loss of the rows that end at the given steps, over the runs that
+    got there, and how many these were."""
+    curves: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(_seedless(run) for run in runs):
         found = [{row["step"]: row["loss"] for row in run["rows"]} for run in runs if _seedless(run) == name]
-        curves[name] = {str(step): statistics.median(losses[step] for losses in found) for step in steps}
+        there = {step: [losses[step] for losses in found if step in losses] for step in steps}
+        loss = {str(step): statistics.median(losses) for step, losses in there.items() if losses}
+        curves[name] = {"runs": {str(step): len(losses) for step, losses in there.items()}, "loss": loss}
     return curves
 
 

@@ -183,7 +183,10 @@ def _both(preset: Preset, **changes: Any) -> dict[str, Preset]:
 TABLE: Table = {
     ("rnn", "copy"): _both(_COPY_RNN),
     ("rnn-relu", "copy"): {"laptop": {**_COPY, **_rates(1e-3, 0.9, source="as rnn: NN R")}},
-    ("rnn-orth", "copy"): _both(_COPY_ORTH),
+    ("rnn-orth", "copy"): {
+        "laptop": {**_COPY_ORTH, "recurrent_init": ("henaff", "default of NN copytask.py; 0.002 after 1,500 updates")},
+        "paper": {**_COPY_ORTH, "recurrent_init": ("haar", "NN R: random orthogonal; 0.034 after 1,500 updates")},
+    },
     ("exprnn", "copy"): {"laptop": _COPY_EXP, "paper": _EXP_COPY, "nnrnn-suite": _COPY_EXP},
     ("nnrnn", "copy"): _both(_COPY_NN),
     ("eurnn", "copy"): _both(_COPY_EU),
