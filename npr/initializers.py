@@ -8,7 +8,7 @@ import numpy as np
 
 from npr.errors import ConfigError
 from npr.params import Array
-from npr.registry import unknown
+from npr.registry import chosen
 
 Shape = tuple[int, ...]
 
@@ -105,9 +105,7 @@ def weight(name: str, rng: np.random.Generator, shape: Shape) -> Array:
     ConfigError
         If there is no such name.
     """
-    if name not in WEIGHTS:
-        raise ConfigError(unknown("weight initialiser", name, sorted(WEIGHTS)))
-    return WEIGHTS[name](rng, shape)
+    return chosen("weight initialiser", WEIGHTS, name)(rng, shape)
 
 
 def bias(name: str, rng: np.random.Generator, shape: Shape) -> Array:
@@ -118,9 +116,7 @@ def bias(name: str, rng: np.random.Generator, shape: Shape) -> Array:
     ConfigError
         If there is no such name.
     """
-    if name not in BIASES:
-        raise ConfigError(unknown("bias initialiser", name, sorted(BIASES)))
-    return BIASES[name](rng, shape)
+    return chosen("bias initialiser", BIASES, name)(rng, shape)
 
 
 def recurrent(name: str, rng: np.random.Generator, size: int, u_max: float) -> Array:
@@ -149,11 +145,10 @@ def recurrent(name: str, rng: np.random.Generator, size: int, u_max: float) -> A
 
     Source: arXiv 1803.04831, section 3.1 and the code of its authors.
     """
-    if name not in RECURRENT:
-        raise ConfigError(unknown("initialiser of u", name, sorted(RECURRENT)))
+    draw = chosen("initialiser of u", RECURRENT, name)
     if name == "long" and u_max < 1:
         raise ConfigError(f"u_max = {u_max}: no u fits between 1 / u_max and u_max; set last_u = as-others.")
-    return RECURRENT[name](rng, (size,), u_max)
+    return draw(rng, (size,), u_max)
 
 
 def u_bound(seq_len: int, mag: float = 2.0) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,6 +81,19 @@ def unknown(kind: str, name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"Unknown {kind} '{name}'.{hint} Available: {', '.join(known) or 'none'}."
+
+
+def chosen(kind: str, table: Mapping[str, T], name: str) -> T:
+    """The entry of a plain table.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such name; the message lists those that exist.
+    """
+    if name not in table:
+        raise ConfigError(unknown(kind, name, sorted(table)))
+    return table[name]
 
 
 models = Registry("models", "model", "networks")

@@ -10,7 +10,7 @@ import numpy as np
 
 from npr import initializers
 from npr.context import GradSignal, Pass, Signal
-from npr.layers.fold import fold, gate, unfold
+from npr.layers.fold import fold, gate, unfold, value_of
 from npr.parametrizations.base import Parametrization
 from npr.params import Buffers, Params, prefixed, scope
 
@@ -145,11 +145,8 @@ class DenseCell:
 def series(run: Pass, x: Signal, params: Params, W: Array, h: Array) -> dict[str, Array]:
     """Series (T, B, N) for inspection: pre_activation a_t = value_t W_in + bias + h_{t-1} W_rec, and for modReLU
     kink = |a_t| + b, below which a unit is off."""
-    value = x.raw[:, 1:, :, : x.channels]
-    if x.mask is not None:
-        value = value * x.mask[:, None]
     a = np.zeros(h.shape, h.dtype)
-    a[:, 1:] = value @ params["W_in"] + params.get("bias", 0) + h[:, :-1] @ W
+    a[:, 1:] = value_of(x) @ params["W_in"] + params.get("bias", 0) + h[:, :-1] @ W
     found = {"pre_activation": run.slicing.join(a)}
     if "modrelu" in params:
         size, b = np.abs(found["pre_activation"]), params["modrelu"]

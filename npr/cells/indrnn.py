@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npr.context import GradSignal, Pass, Signal
-from npr.layers.fold import Unfolded, fold, gate, unfold
+from npr.layers.fold import Unfolded, fold, gate, unfold, value_of
 from npr.params import Params
 
 Array = np.ndarray
@@ -129,11 +129,7 @@ class IndRNN:
 
 def pre_activation(run: Pass, x: Signal, params: Params, u: Array, h: Array) -> Array:
     """a_t = value_t W_in + bias + u * h_{t-1} of all steps, (T, B, N), for inspection."""
-    value = x.raw[:, 1:, :, : x.channels]
-    if x.scale is not None:
-        value = value * x.scale + x.shift
-    if x.mask is not None:
-        value = value * x.mask[:, None]
+    value = value_of(x)
     if "W_in" in params:
         value = value @ params["W_in"] + params["bias"]
     a = np.zeros(h.shape, h.dtype)

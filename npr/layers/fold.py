@@ -67,6 +67,14 @@ def _spread(bias: Array, rows: tuple[int, int]) -> Array:
     return np.ascontiguousarray(np.broadcast_to(bias, (*rows, bias.shape[0])))
 
 
+def value_of(signal: Signal) -> Array:
+    """Values (S, T, R, channels) of all steps, with scale, shift and mask applied; for inspection, not for kernels."""
+    value = signal.raw[:, 1:, :, : signal.channels]
+    if signal.scale is not None:
+        value = value * signal.scale + signal.shift
+    return value if signal.mask is None else value * signal.mask[:, None]
+
+
 def gate(signal: Signal) -> Array:
     """The signal's mask as the kernels take it: empty where there is none."""
     return np.empty((0, 0, 0), signal.raw.dtype) if signal.mask is None else signal.mask

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npr.errors import ConfigError
 from npr.initializers import glorot_normal, kaiming_normal, normal
 from npr.parametrizations.expm import expm
 from npr.parametrizations.skew import entries, skew
 from npr.parametrizations.skew_init import SKEWS, Draw
 from npr.params import Array
-from npr.registry import unknown
+from npr.registry import chosen
 
 
 def release(rng: np.random.Generator, size: int) -> Array:
@@ -59,6 +58,4 @@ def initial_matrix(name: str, rng: np.random.Generator, size: int) -> Array:
     ConfigError
         If there is no such name.
     """
-    if name not in MATRICES:
-        raise ConfigError(unknown("initial recurrent matrix", name, sorted(MATRICES)))
-    return MATRICES[name](rng, size)
+    return chosen("initial recurrent matrix", MATRICES, name)(rng, size)

@@ -11,10 +11,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import schur
 
-from npr.errors import ConfigError
 from npr.parametrizations.skew import above, block_entries, entries
 from npr.params import Array
-from npr.registry import unknown
+from npr.registry import chosen
 
 Draw = Callable[[np.random.Generator, int], Array]
 
@@ -92,9 +91,7 @@ def initial_skew(name: str, rng: np.random.Generator, size: int) -> Array:
     ConfigError
         If there is no such name.
     """
-    if name not in SKEWS:
-        raise ConfigError(unknown("initial skew matrix", name, sorted(SKEWS)))
-    return SKEWS[name](rng, size)
+    return chosen("initial skew matrix", SKEWS, name)(rng, size)
 
 
 def _blocks(s: Array, size: int) -> Array:
