@@ -14,7 +14,7 @@ Array = np.ndarray
 
 # Rows of one product call: 8 full tiles of 12 rows, and 48 KiB of 128 float32 columns, in the second-level cache.
 _TILE_ROWS = 96
-_PREFERRED_ROWS, _MOST_ROWS = 8, 16
+_MOST_ROWS = 16
 
 
 class Slicing(NamedTuple):
@@ -76,7 +76,7 @@ class Slicing(NamedTuple):
 
 
 def cut(times: int, batch: int, lengths: Array | None = None) -> Slicing:
-    """Choose slices for a batch: few idle rows for an even number of slices, about 8 rows each.
+    """Choose slices for a batch: few idle rows for an even number of slices, up to 16 rows each.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def cut(times: int, batch: int, lengths: Array | None = None) -> Slicing:
         raise ValueError(f"a batch needs at least one step and one sequence, got T={times}, B={batch}")
     choices = [(-(-batch // n), n) for n in range(-(-batch // _MOST_ROWS), batch + 1)]
     # Time is proportional to the rows that the busier of two threads carries.
-    rows, slices = min(choices, key=lambda c: (c[0] * -(-c[1] // 2), abs(c[0] - _PREFERRED_ROWS)))
+    rows, slices = min(choices, key=lambda c: (c[0] * -(-c[1] // 2), -c[0]))
     unit = 12 // gcd(12, rows)
     steps = unit * max(1, round(_TILE_ROWS / (rows * unit)))
     padded = np.zeros(slices * rows, np.int64)

@@ -65,7 +65,8 @@ def run(case: Case, drawn: Drawn) -> dict[str, np.ndarray]:
     none = np.empty((0, 0, 0), dtype)
     kernels = backend.kernels.dense
     code = backend.activations[case.activation]
-    scan = kernels.DenseScan(w.modrelu.astype(dtype), slicing.lengths, code, slicing.steps)
+    offset = np.tile(w.modrelu.astype(dtype), (R, 1))
+    scan = kernels.DenseScan(offset, slicing.lengths, code, slicing.steps)
     kernels.dense_forward(x, none, backend.pack(W_in), bias, backend.pack(W_rec), scan, h)
     g, gx = slicing.split(drawn.g.astype(dtype)), np.full_like(x, np.nan)
     dw_in, dw = np.empty((S, D, N), dtype), np.empty((S, N, N), dtype)

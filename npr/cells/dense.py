@@ -16,6 +16,8 @@ from npr.params import Buffers, Params, prefixed, scope
 
 Array = np.ndarray
 RECURRENT = "recurrent."
+# Hidden units from which on W_rec and its gradient outgrow the second cache (0.5 of 1 MiB each in float32).
+_WIDE = 384
 
 
 class DenseCache(NamedTuple):
@@ -103,8 +105,8 @@ class DenseCell:
         cut, backend, n = run.slicing, run.context.backend, self.hidden_size
         W, theta = self.rec.forward(scope(params, RECURRENT), scope(buffers, RECURRENT))
         W = W.astype(run.dtype)
-        offset = np.zeros(n, run.dtype)
-        offset[: self._offsets] = params.get("modrelu", 0)
+        offset = np.zeros((cut.rows, n), run.dtype)
+        offset[:, : self._offsets] = params.get("modrelu", 0)
         h = run.buffer(n)
         h[:, 0] = h0
         folded, bias = fold(x, params["W_in"], params.get("bias"), (cut.slices, cut.rows))
@@ -139,7 +141,9 @@ class DenseCell:
 
     def _scan(self, run: Pass, offset: Array):
         backend, cut = run.context.backend, run.slicing
-        return backend.kernels.dense.DenseScan(offset, cut.lengths, backend.activations[self.activation], cut.steps)
+        # Each tile of time loads and stores the whole of dW_rec, a wide one from beyond the second cache.
+        steps = cut.steps if self.hidden_size < _WIDE else 2 * cut.steps
+        return backend.kernels.dense.DenseScan(offset, cut.lengths, backend.activations[self.activation], steps)
 
 
 def series(run: Pass, x: Signal, params: Params, W: Array, h: Array) -> dict[str, Array]:

@@ -173,6 +173,7 @@ def _tile_product(rows: int, masked: bool):
 
 
 _full, _full_masked = _tile_product(ROWS, False), _tile_product(ROWS, True)
+_eight, _eight_masked = _tile_product(8, False), _tile_product(8, True)
 _four, _four_masked = _tile_product(4, False), _tile_product(4, True)
 _two, _two_masked = _tile_product(2, False), _tile_product(2, True)
 _one, _one_masked = _tile_product(1, False), _tile_product(1, True)
@@ -180,8 +181,11 @@ _one, _one_masked = _tile_product(1, False), _tile_product(1, True)
 
 @inline
 def _rows(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, count, columns, whole, add):
-    """One panel's width of C: as many full tiles as fit into `count` rows, then tiles of 4, 2 and 1."""
-    while count >= ROWS:
+    """One panel's width of C: as many full tiles as fit into `count` rows, then tiles of 8, 4, 2 and 1.
+
+    16 rows go as 8 and 8: a panel from beyond the first cache then arrives in time, which 12 and 4 do not allow.
+    """
+    while count >= ROWS and count != 16:
         if whole:
             _full(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         else:
@@ -189,6 +193,14 @@ def _rows(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, co
         start += ROWS * row
         c_start += ROWS * c_row
         count -= ROWS
+    while count >= 8:
+        if whole:
+            _eight(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
+        else:
+            _eight_masked(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
+        start += 8 * row
+        c_start += 8 * c_row
+        count -= 8
     while count >= 4:
         if whole:
             _four(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
