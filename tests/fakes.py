@@ -92,9 +92,7 @@ class FakeOptimizer:
     def clip(self, grads: Params) -> float:
         return float(np.linalg.norm(flat_of(grads).astype(np.float64)))
 
-    def update(
-        self, params: Params, grads: Params, state: OptState, factor: float = 1.0, *groups: Any
-    ) -> OptState:
+    def update(self, params: Params, grads: Params, state: OptState, factor: float = 1.0, *groups: Any) -> OptState:
         p, g, step = flat_of(params), flat_of(grads), state.step + 1
         first, second = state.moments["first"], state.moments["second"]
         first[...] = 0.9 * first + 0.1 * g
