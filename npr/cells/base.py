@@ -13,8 +13,8 @@ from npr.params import Array, Buffers, Params
 class Cell(Protocol):
     """One recurrent layer: a frozen dataclass of sizes and choices that holds no array.
 
-    Its cache has two fields for the network: h (S, T+1, R, >= units), the states, row 0 the initial one, whose first
-    columns are the output; and kept, series (T, B, N) by name that the context asked for.
+    Its cache has two fields for the network: h (S, T+1, R, >= units), whose first columns are the output, row 0 of time
+    being the initial one; and kept, series (T, B, N) by name that the context asked for.
     """
 
     @property
@@ -28,6 +28,10 @@ class Cell(Protocol):
 
     def forward(self, run: Pass, params: Params, buffers: Buffers, x: Signal, h0: Array) -> Any:
         """The cache, with the states of all steps; h0 (S, R, state_size)."""
+        ...
+
+    def states(self, cache: Any) -> Array:
+        """States (S, any, R, state_size); the last row of time is the final one."""
         ...
 
     def backward(

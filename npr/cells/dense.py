@@ -100,6 +100,10 @@ class DenseCell:
         """What the parametrisation does after an update."""
         return prefixed(RECURRENT, self.rec.settle(scope(params, RECURRENT), scope(buffers, RECURRENT)))
 
+    def states(self, cache: DenseCache) -> Array:
+        """h of all steps."""
+        return cache.h
+
     def forward(self, run: Pass, params: Params, buffers: Buffers, x: Signal, h0: Array) -> DenseCache:
         """States of all steps; W_rec is built once, here."""
         cut, backend, n = run.slicing, run.context.backend, self.hidden_size

@@ -106,6 +106,10 @@ class EURNNCell:
         """Nothing moves."""
         return buffers
 
+    def states(self, cache: EURNNCache) -> Array:
+        """[Re | Im], or Re, of all steps."""
+        return cache.h[..., : self.state_size]
+
     def forward(self, run: Pass, params: Params, buffers: Buffers, x: Signal, h0: Array) -> EURNNCache:
         """States of all steps."""
         backend = run.context.backend

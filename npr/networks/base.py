@@ -29,7 +29,7 @@ class Layers(NamedTuple):
     """Result of the layers of a network: the signal for the readout, states, buffers, caches, kept series."""
 
     top: Signal
-    states: list[Array]  # (S, T+1, R, n) per recurrent layer
+    states: list[Array]  # (S, any, R, n) per recurrent layer; the last row of time is the final state
     buffers: Buffers
     caches: Any
     kept: dict[str, Array]

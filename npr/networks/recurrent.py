@@ -129,7 +129,7 @@ class RecurrentNetwork(Network):
             kept |= prefixed(f"layers.{i}.", cache.kept)
         return Layers(
             x,
-            [cache.h[..., : cell.state_size] for cell, (cache, _) in zip(self._cells, caches, strict=True)],
+            [cell.states(cache) for cell, (cache, _) in zip(self._cells, caches, strict=True)],
             buffers,
             caches,
             kept,

@@ -1,0 +1,137 @@
+"""The GRU cell; the equations are those of `npr.kernels.gru`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npr import initializers
+from npr.cells.gates import GatedCell, Gates
+from npr.context import GradSignal, Pass, Signal
+from npr.layers.fold import gate
+from npr.params import Array, Buffers, Params
+
+GATES = "rzn"
+
+
+class GRUCache(NamedTuple):
+    """Input, matrices (turned as the kernel takes them) and states of one forward pass; kept: series (T, B, N)."""
+
+    x: Signal
+    W_in: Array  # (D, 3N)
+    W_rec: Array  # (N, 3N)
+    states: Any
+    kept: dict[str, Array]
+
+    @property
+    def h(self) -> Array:
+        """(S, T+1, R, N)."""
+        return self.states.h
+
+
+@dataclass(frozen=True)
+class GRUCell(GatedCell):
+    """h_t = (1 - z) * n + z * h_{t-1}, or with update = "new" z * n + (1 - z) * h_{t-1}.
+
+    Parameters of a layer, for each gate q of r, z, n: q.W_in (D, N), q.W_rec (N, N), q.bias (N,); with the reset after
+    the product also n.bias_rec (N,).
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        D and N.
+    w_init, recurrent_init, bias_init, joint_init
+        See `Gates`.
+    reset : {"after", "before"}
+        Whether r scales h_{t-1} W_rec + b_rec (cuDNN, torch) or h_{t-1} itself (arXiv 1406.1078, char-rnn).
+    update : {"old", "new"}
+        Whether z weighs the old state (cuDNN, torch) or the new one (char-rnn).
+    """
+
+    input_size: int
+    hidden_size: int
+    w_init: str
+    recurrent_init: str
+    bias_init: str
+    joint_init: bool = False
+    reset: str = "after"
+    update: str = "old"
+
+    @cached_property
+    def gates(self) -> Gates:
+        """The three gates."""
+        sizes = (self.input_size, self.hidden_size)
+        return Gates(GATES, *sizes, self.w_init, self.recurrent_init, self.bias_init, self.joint_init)
+
+    @property
+    def state_size(self) -> int:
+        """N."""
+        return self.hidden_size
+
+    def init(self, rng: np.random.Generator) -> tuple[Params, Buffers]:
+        """Initial parameters in float64; no buffers."""
+        params = self.gates.init(rng)
+        if self.reset == "after":
+            n = self.hidden_size
+            params["n.bias_rec"] = initializers.bias(self.bias_init, rng, (self.input_size, n))
+        return params, {}
+
+    def states(self, cache: GRUCache) -> Array:
+        """h of all steps."""
+        return cache.h
+
+    def forward(self, run: Pass, params: Params, buffers: Buffers, x: Signal, h0: Array) -> GRUCache:
+        """States of all steps from h0 (S, R, N)."""
+        cut, backend, n = run.slicing, run.context.backend, self.hidden_size
+        W_in, W_rec, bias = (self._turned(self.gates.stacked(params, name)) for name in ("W_in", "W_rec", "bias"))
+        panels_in, spread = self.gates.folded(run, x, W_in, bias)
+        second = np.zeros((cut.slices, 1, cut.rows, n), run.dtype)
+        second += params.get("n.bias_rec", 0)
+        values = run.lease.take((cut.slices, 4, cut.times, cut.rows, n), run.dtype)
+        states = backend.kernels.gru.GRUStates(run.buffer(n), values)
+        states.h[:, 0] = h0
+        backend.kernels.gru.gru_forward(
+            x.raw, gate(x), panels_in, np.concatenate([spread, second], axis=1), self.gates.packed(backend, W_rec),
+            self.reset == "after", cut.lengths, cut.steps, states,
+        )  # fmt: skip
+        kept: dict[str, Array] = {}
+        if "gates" in run.context.keep:
+            first = values[:, :, :1]
+            series = np.concatenate([first, values], axis=2)
+            kept = {name: run.slicing.join(series[:, q]) for q, name in enumerate(GATES)}
+            kept["z"] = 1 - kept["z"] if self.update == "new" else kept["z"]
+        return GRUCache(x, W_in, W_rec, states, kept)
+
+    def backward(
+        self, run: Pass, cache: GRUCache, dy: GradSignal, mask: Array, carry: Array, gx: Array | None
+    ) -> tuple[Params, GradSignal]:
+        """Gradients of all parameters from dL/dh = mask * dy; see `npr.cells.base.Cell`."""
+        cut, backend, n, dtype = run.slicing, run.context.backend, self.hidden_size, run.dtype
+        S, R = cut.slices, cut.rows
+        shapes = ((S, 3, self.input_size, n), (S, 3, n, n), (S, 4, R, n))
+        grads = backend.kernels.gru.GRUGrads(*(np.zeros(shape, dtype) for shape in shapes), carry)
+        target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
+        backend.kernels.gru.gru_backward(
+            cache.x.raw, gate(cache.x), self.gates.packed(backend, cache.W_in, transposed=True),
+            self.gates.packed(backend, cache.W_rec, transposed=True), self.reset == "after",
+            cut.lengths, cut.steps, cache.states, dy.raw, mask, dy.first, target, grads, np.empty((S, R, n), dtype),
+        )  # fmt: skip
+        found = self.gates.unfolded(cache.x, cache.W_in, grads.W_in, grads.W_rec, grads.row_sums[:, :3])
+        named = found.params
+        if self.update == "new":
+            named |= {name: -value for name, value in named.items() if name.startswith("z.")}
+        if self.reset == "after":
+            named["n.bias_rec"] = grads.row_sums[:, 3].sum((0, 1))
+        return named, GradSignal(target, 0, 0, found.sum_dy, found.sum_dyh)
+
+    def _turned(self, stacked: Array) -> Array:
+        """The arrays of all gates (..., 3N) with those of z negated where z weighs the new state:
+        1 - sigmoid(a) = sigmoid(-a), so the kernel knows one form only."""
+        if self.update == "new":
+            n = self.hidden_size
+            stacked = stacked.copy()
+            stacked[..., n : 2 * n] *= -1
+        return stacked
