@@ -76,6 +76,8 @@ CASES = (
     Case("identity", {"activation": "identity", "layers": 1}, batch=3),
     Case("clipped-u", {"u_bound": "clip", "u_max": 0.5, "last_u": "as-others", "layers": 3}, ragged=True),
     Case("wide", {"hidden_size": 19, "input_size": 5}, steps=3, batch=9),
+    Case("both-directions", {"bidirectional": True, "readout": "every"}, ragged=True, carried=True),
+    Case("both-ends", {"bidirectional": True, "dropout": 0.3}, ragged=True, carried=True),
     Case("long", {"layers": 1}, steps=200, batch=2, carried=True),
 )
 

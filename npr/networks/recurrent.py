@@ -12,6 +12,7 @@ import numpy as np
 
 from npr import initializers
 from npr.cells.base import Cell
+from npr.cells.bidirectional import BidirectionalCell
 from npr.cells.dense import DenseCell
 from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
@@ -39,6 +40,8 @@ class RecurrentNetwork(Network):
         Whether the outputs are read after the last step or at every step.
     dropout : float
         Share of units dropped after each layer, one mask per sequence.
+    bidirectional : bool
+        Whether each layer has a second cell that reads the sequence from its end; see `BidirectionalCell`.
     w_init, readout_init : str
         Initial weights, by a name of `npr.initializers.WEIGHTS`.
     bias_init : str
@@ -59,6 +62,7 @@ class RecurrentNetwork(Network):
     w_init: str = "glorot-normal"
     readout_init: str = "glorot-normal"
     bias_init: str = "fan-in"
+    bidirectional: bool = False
 
     def __post_init__(self) -> None:
         whole("[1, 1e9]", input_size=self.input_size, output_size=self.output_size, hidden_size=self.hidden_size)
@@ -74,15 +78,23 @@ class RecurrentNetwork(Network):
 
     @cached_property
     def _cells(self) -> list[Cell]:
-        return [self.cell(size) for size in (self.input_size, *[self.hidden_size] * (self.layers - 1))]
+        sizes = [self.input_size, *[self.readout_size()] * (self.layers - 1)]
+        return [self._directed(size, self, i == self.layers - 1) for i, size in enumerate(sizes)]
+
+    def _directed(self, input_size: int, model: RecurrentNetwork, top: bool) -> Cell:
+        """A cell of `model`, or two of them for the two directions."""
+        if not self.bidirectional:
+            return model.cell(input_size)
+        cells = model.cell(input_size), model.cell(input_size)
+        return BidirectionalCell(*cells, input_size, model.hidden_size, not top or self.readout == "every")
 
     def state_sizes(self) -> list[int]:
         """Scalars of the state of every layer."""
         return [cell.state_size for cell in self._cells]
 
     def readout_size(self) -> int:
-        """Units of the last layer."""
-        return self.hidden_size
+        """Outputs of a layer."""
+        return 2 * self.hidden_size if self.bidirectional else self.hidden_size
 
     def decays(self, name: str) -> bool:
         """Whether weight decay may act on the parameter."""
@@ -119,12 +131,12 @@ class RecurrentNetwork(Network):
         return params, buffers
 
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
-        caches = []
+        caches, units = [], self.readout_size()
         kept: dict[str, Array] = {}
         own, statistics = by_layer(params), by_layer(buffers)
         for i, cell in enumerate(self._cells):
             cache = cell.forward(run, own[i], statistics.get(i, {}), x, starts[i])
-            x = Signal(cache.h, self.hidden_size, mask=draw_mask(run, self.dropout, self.hidden_size))
+            x = Signal(cache.h, units, mask=draw_mask(run, self.dropout, units))
             caches.append((cache, x))
             kept |= prefixed(f"layers.{i}.", cache.kept)
         return Layers(

@@ -95,7 +95,7 @@ class RRN(GatedNetwork):
         super().__post_init__()
         one_of(READINGS, reading=self.reading)
         one_of(NODES, node=self.node)
-        _ = self._cells
+        _ = self._widths, self._cells
 
     @cached_property
     def _widths(self) -> tuple[int, ...]:
@@ -107,9 +107,18 @@ class RRN(GatedNetwork):
 
     @cached_property
     def _sizes(self) -> list[tuple[int, int]]:
-        """(input size, units) of every node."""
-        units = self._widths if self.reading in ("stacked", "span") else (self.hidden_size,) * self.layers
-        return list(zip((self.input_size, *units), units, strict=False))
+        """Inputs and outputs of every node."""
+        outputs = [self._directions * units for units in self._units]
+        return list(zip((self.input_size, *outputs), outputs, strict=False))
+
+    @property
+    def _units(self) -> tuple[int, ...]:
+        """Units of every node."""
+        return self._widths if self.reading in ("stacked", "span") else (self.hidden_size,) * self.layers
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
 
     @cached_property
     def _blocks(self) -> list[Block]:
@@ -123,7 +132,9 @@ class RRN(GatedNetwork):
 
     @cached_property
     def _cells(self) -> list[Cell]:
-        return [self._node(units).cell(size) for size, units in self._sizes]
+        last = len(self._sizes) - 1
+        nodes = [self._node(units) for units in self._units]
+        return [self._directed(self._sizes[i][0], node, i == last) for i, node in enumerate(nodes)]
 
     def _node(self, units: int) -> Any:
         """The model whose cell is a node of `units` units."""
@@ -147,7 +158,8 @@ class RRN(GatedNetwork):
         return ".chain." not in name and ".shortcut." not in name and super().orthogonal(name)
 
     def _chain(self) -> Chain:
-        return Chain((self.hidden_size, *self._widths))
+        ends = self._directions * self.hidden_size
+        return Chain((ends, *self._widths[:-1], ends))
 
     def _shortcut(self, block: Block) -> Linear | None:
         """The map S of a block, or None where it is the identity."""
