@@ -64,6 +64,8 @@ WEIGHTS: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
     "glorot-normal": glorot_normal,
     "normal-0.001": lambda rng, shape: normal(rng, shape, 0.001),  # TH and BZ, adding problem
     "fan-in": lambda rng, shape: uniform(rng, shape, shape[0] ** -0.5),  # torch.nn.Linear
+    "uniform-0.1": lambda rng, shape: uniform(rng, shape, 0.1),  # nnRNN language_task.py
+    "uniform-0.08": lambda rng, shape: uniform(rng, shape, 0.08),  # karpathy/char-rnn
     "uniform-0.01": lambda rng, shape: uniform(rng, shape, 0.01),  # EUNN and scoRNN
     "uniform-0.001": lambda rng, shape: uniform(rng, shape, 0.001),  # TH MNIST with BN after, BZ sMNIST
     "normal-half": lambda rng, shape: kaiming_normal(rng, shape) / 2,  # TH MNIST with BN before

@@ -27,7 +27,7 @@ ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity", "modrelu", "complex-modrel
 
 @dataclass(frozen=True)
 class RecurrentNetwork(Network):
-    """Options that all such networks share, and their passes.
+    """Options that all such networks share, and their passes; SymbolOptions has those for texts.
 
     Parameters
     ----------
@@ -67,6 +67,7 @@ class RecurrentNetwork(Network):
         one_of(tuple(initializers.WEIGHTS), w_init=self.w_init, readout_init=self.readout_init)
         one_of(tuple(initializers.BIASES), bias_init=self.bias_init)
         within("[0, 1)", dropout=self.dropout)
+        self.check_symbols((self.input_size, self.output_size), self.hidden_size)
 
     def cell(self, input_size: int) -> Cell:
         """The cell of a layer that reads `input_size` features."""
@@ -74,7 +75,7 @@ class RecurrentNetwork(Network):
 
     @cached_property
     def _cells(self) -> list[Cell]:
-        return [self.cell(size) for size in (self.input_size, *[self.hidden_size] * (self.layers - 1))]
+        return [self.cell(size) for size in (self.features, *[self.hidden_size] * (self.layers - 1))]
 
     def state_sizes(self) -> list[int]:
         """Scalars of the state of every layer."""
