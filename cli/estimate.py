@@ -17,7 +17,7 @@ from npr.backends import get_backend
 from npr.data import search
 from npr.data.known import SETS
 from npr.params import count
-from npr.tasks.base import Batch, Stream, Task
+from npr.tasks.base import Batch, Dataset, Stream, Task
 from npr.training.config import Config
 from npr.training.parts import Parts
 from npr.training.state import TrainingState, fresh
@@ -53,11 +53,13 @@ class RandomData:
     """A data set and stream of random sequences of a task's shape, cut to `steps` time steps.
 
     epoch : updates that the real data gives per epoch
+    classes : symbols that it has, 0 to ask the task
     """
 
     task: Task
     steps: int
     epoch: int
+    classes: int = 0
     batch_size: int = 1
     dtype: DTypeLike = np.float32
     name = "random"
@@ -75,7 +77,7 @@ class RandomData:
 
     def train_stream(self, batch_size: int, seed: int, dtype: DTypeLike = np.float32) -> Stream:
         """Batches of this size and type."""
-        return RandomData(self.task, self.steps, self.epoch, batch_size, dtype)
+        return RandomData(self.task, self.steps, self.epoch, self.classes, batch_size, dtype)
 
     def batches(self, split: str, batch_size: int, dtype: DTypeLike = np.float32) -> Iterator[Batch]:
         """There is nothing to evaluate."""
@@ -88,10 +90,14 @@ class RandomData:
     def next(self) -> Batch:
         """One batch, the same each time."""
         rng = np.random.default_rng(0)
+        classes = self.classes or self.task.output_size
+        if getattr(self.task, "discrete", False):
+            symbols = rng.integers(0, classes, (self.steps + 1, self.batch_size))
+            return Batch(symbols[:-1], symbols[1:], chunk=0)
         x = rng.normal(size=(self.steps, self.batch_size, self.task.input_size)).astype(self.dtype)
         shape = (self.steps, self.batch_size) if self.task.readout == "every" else (self.batch_size,)
         if self.task.loss == "cross-entropy":
-            return Batch(x, rng.integers(0, self.task.output_size, shape))
+            return Batch(x, rng.integers(0, classes, shape))
         return Batch(x, rng.normal(size=(*shape, self.task.output_size)).astype(self.dtype))
 
     def state(self) -> dict[str, Any]:
@@ -112,11 +118,13 @@ def estimate(config: Config) -> Estimate:
     """
     train, built = config.train, config.build()
     steps = min(STEPS, built.task.seq_len)
-    epoch = None if train.steps or train.updates_per_epoch else _epoch(config, built.task)
+    asked = getattr(built.task, "discrete", False) or not (train.steps or train.updates_per_epoch)
+    data = _opened(config, built.task) if asked else None
+    epoch = data.updates_per_epoch(train.batch_size) if data else None
     parts = Parts(
         train=train,
-        model=built.model,
-        dataset=RandomData(built.task, steps, epoch or 1),
+        model=config.build(data).model,
+        dataset=RandomData(built.task, steps, epoch or 1, getattr(data, "output_size", 0)),
         optimizer=built.optimizer,
         schedule=built.schedule,
         loss=registry.losses.get(built.task.loss),
@@ -144,11 +152,12 @@ def _seconds(parts: Parts, state: TrainingState) -> float:
     return (time.perf_counter() - begin) / UPDATES
 
 
-def _epoch(config: Config, task: Task) -> int | None:
-    """Updates per epoch, or None if finding out would need a download."""
+def _opened(config: Config, task: Task) -> Dataset | None:
+    """The data, or None if it would have to be downloaded."""
     folder = Path(config.train.data_dir) if config.train.data_dir else None
-    place, sets = search.place(folder), [SETS[name] for name in task.sets]
-    here = (len(search.paths(place.folder, known_set)) == len(known_set.files) for known_set in sets)
-    if sets and not (place.named or any(here)):
+    place, data = search.place(folder), config.train.data
+    wanted = [SETS[name] for name in task.sets if name == data or (data == "auto" and name == task.sets[0])]
+    here = (len(search.paths(place.folder, known_set)) == len(known_set.files) for known_set in wanted)
+    if not (place.named or all(here)):
         return None
-    return task.open(config.train.data, folder, lambda line: None).updates_per_epoch(config.train.batch_size)
+    return task.open(data, folder, lambda line: None)

@@ -35,6 +35,8 @@ class Case:
         Whether the sequences differ in length.
     carried : bool
         Whether an initial state comes in and the last state enters the loss.
+    symbols : bool
+        Whether the input is symbols instead of numbers.
     entries : bool
         Whether every entry is compared, besides one direction per tensor.
     """
@@ -45,6 +47,7 @@ class Case:
     batch: int = 4
     ragged: bool = False
     carried: bool = False
+    symbols: bool = False
     entries: bool = False
 
 
@@ -61,6 +64,9 @@ DROPOUTS: Mapping[str, Any] = {
     "dropout_sec": 0.1,
     "dropout_trans": 0.2,
 }
+TEXT: Mapping[str, Any] = {"input_size": 5, "output_size": 5, "norm": "none", "readout": "every"}
+# Stands for the units of the last layer, whatever they are.
+TIED = -1
 
 CASES = (
     Case("recurrence", {"layers": 1, "norm": "none"}, steps=5, batch=3, carried=True, entries=True),
@@ -79,6 +85,10 @@ CASES = (
     Case("both-directions", {"bidirectional": True, "readout": "every"}, ragged=True, carried=True),
     Case("both-ends", {"bidirectional": True, "dropout": 0.3}, ragged=True, carried=True),
     Case("long", {"layers": 1}, steps=200, batch=2, carried=True),
+    Case("one-hot", {**TEXT, "norm": "time"}, batch=3, carried=True, symbols=True),
+    Case("embedding", {**TEXT, "embedding_size": 3}, batch=3, ragged=True, carried=True, symbols=True, entries=True),
+    Case("dropped-rows", {**TEXT, "embedding_size": 3, "dropout_embedding": 0.4}, batch=5, symbols=True),
+    Case("tied", {**TEXT, "embedding_size": TIED, "tied": True}, carried=True, symbols=True, entries=True),
 )
 
 
@@ -89,7 +99,17 @@ def options_for(name: str, case: Case, options: Mapping[str, Any]) -> dict[str, 
     ours = {**SMALL, **DEPTHS.get(name, {}), "seq_len": case.steps, **case.options}
     multiple = getattr(model, "unit_multiple", 1)
     ours["hidden_size"] = -(-ours["hidden_size"] // multiple) * multiple
-    return {key: value for key, value in ours.items() if key in known} | dict(options)
+    chosen = {key: value for key, value in ours.items() if key in known} | dict(options)
+    if chosen.get("embedding_size") == TIED:
+        untied = model(**{**chosen, "embedding_size": 0, "tied": False})
+        chosen["embedding_size"] = untied.readout_size()
+    return chosen
+
+
+def applies(name: str, case: Case) -> bool:
+    """Whether the model called `name` takes the kind of input that the case has."""
+    known = {entry.name for entry in dataclasses.fields(registry.models.get(name))}
+    return not case.symbols or "embedding_size" in known
 
 
 class Point(NamedTuple):
@@ -112,7 +132,7 @@ class Point(NamedTuple):
         """What the loss is differentiated by, under its name in the report."""
         return {
             **self.params,
-            "x": self.x,
+            **({} if self.x.dtype.kind in "iu" else {"x": self.x}),
             **{f"state.{i}": array for i, array in enumerate(self.state or ())},
         }
 
@@ -137,12 +157,18 @@ class Point(NamedTuple):
         return np.concatenate([(out.output * self.d_output).ravel(), *states])
 
     def noise(self) -> float:
-        """Rounding error of the loss: second differences over steps in x too small to show anything else."""
+        """Rounding error of the loss: second differences over steps too small to show anything else."""
         terms = self.terms()
         least = float(np.finfo(np.float64).eps * np.abs(terms).sum())
-        losses = np.array([self._replace(x=self.x * (1 + k * 1e-9)).terms().sum() for k in range(-5, 6)])
+        losses = np.array([self._scaled(1 + k * 1e-9).terms().sum() for k in range(-5, 6)])
         second = losses[:-2] - 2 * losses[1:-1] + losses[2:]
         return min(max(least, float(np.sqrt(np.mean(second**2) / 6))), 1000 * least)
+
+    def _scaled(self, factor: float) -> Point:
+        """The point with its input multiplied, or its parameters where the input is symbols."""
+        if self.x.dtype.kind in "iu":
+            return self._replace(params={name: value * factor for name, value in self.params.items()})
+        return self._replace(x=self.x * factor)
 
     def margin(self) -> float | None:
         """Distance of the nearest valid pre-activation from the kink of ReLU or modReLU; None if none is kept."""
@@ -183,7 +209,9 @@ def draw_point(model: Model, case: Case, seed: tuple[int, ...]) -> Point:
     for value in params.values():
         value += rng.normal(size=value.shape) * (0.3 if value.ndim < 2 else value.shape[0] ** -0.5)
     buffers = model.project(params, buffers)
-    x = rng.normal(size=(case.steps, case.batch, model.input_size))
+    sizes = (case.steps, case.batch)
+    symbols = case.symbols or getattr(model, "embedding_size", 0)
+    x = rng.integers(0, model.input_size, sizes) if symbols else rng.normal(size=(*sizes, model.input_size))
     lengths = rng.integers(1, case.steps + 1, case.batch) if case.ragged else None
     if lengths is not None:
         lengths[-1] = case.steps

@@ -65,7 +65,8 @@ WEIGHTS: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
     "normal-0.001": lambda rng, shape: normal(rng, shape, 0.001),  # TH and BZ, adding problem
     "fan-in": lambda rng, shape: uniform(rng, shape, shape[0] ** -0.5),  # torch.nn.Linear
     "fan-out": lambda rng, shape: uniform(rng, shape, shape[1] ** -0.5),  # torch.nn.LSTM, for the input
-    "uniform-0.08": lambda rng, shape: uniform(rng, shape, 0.08),  # char-rnn and its chainer twin
+    "uniform-0.1": lambda rng, shape: uniform(rng, shape, 0.1),  # nnRNN language_task.py
+    "uniform-0.08": lambda rng, shape: uniform(rng, shape, 0.08),  # karpathy/char-rnn
     "uniform-0.01": lambda rng, shape: uniform(rng, shape, 0.01),  # EUNN and scoRNN
     "uniform-0.001": lambda rng, shape: uniform(rng, shape, 0.001),  # TH MNIST with BN after, BZ sMNIST
     "normal-half": lambda rng, shape: kaiming_normal(rng, shape) / 2,  # TH MNIST with BN before

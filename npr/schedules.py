@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from npr.fields import whole, within
 from npr.registry import schedules
@@ -30,7 +30,9 @@ Answer = tuple[ScheduleState, Action]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Constant rate; the others override `factor`, `observe` or both."""
+    """Constant rate; the others override `factor`, `observe` or both. One that answers "reload" or "stop" `reloads`."""
+
+    reloads: ClassVar[bool] = False
 
     def factor(self, step: int, total_steps: int) -> float:
         """Multiplier of the learning rate for the update after `step` updates, of `total_steps` in all.
@@ -71,7 +73,7 @@ class Constant(Schedule):
 @schedules.register("step")
 @dataclass(frozen=True)
 class Step(Schedule):
-    """gamma^(step // every).
+    """gamma^((step - after) // every), 1 for the first `after` updates.
 
     Parameters
     ----------
@@ -79,19 +81,23 @@ class Step(Schedule):
         Updates between reductions.
     schedule_gamma : float
         Factor of each.
+    schedule_after : int
+        Updates before the counting begins.
 
     Source: IndRNN's adding problem, a tenth every 20,000 updates (Sunnydreamrain/IndRNN_Theano_Lasagne).
     """
 
     schedule_every: int = 20_000
     schedule_gamma: float = 0.1
+    schedule_after: int = 0
 
     def __post_init__(self) -> None:
         whole("[1, inf)", schedule_every=self.schedule_every)
+        whole("[0, inf)", schedule_after=self.schedule_after)
         within("(0, 1]", schedule_gamma=self.schedule_gamma)
 
     def factor(self, step: int, total_steps: int) -> float:
-        return self.schedule_gamma ** (step // self.schedule_every)
+        return self.schedule_gamma ** (max(step - self.schedule_after, 0) // self.schedule_every)
 
 
 @schedules.register("patience")
@@ -119,6 +125,8 @@ class Patience(Schedule):
     schedule_gamma: float = 0.1
     schedule_minimum: float = 0.005
 
+    reloads: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         whole("[0, inf)", schedule_patience=self.schedule_patience)
         within("(0, 1)", schedule_gamma=self.schedule_gamma)
@@ -132,6 +140,36 @@ class Patience(Schedule):
         factor = state.factor * self.schedule_gamma
         after = state._replace(waited=0, reduced=2 * state.reduced, factor=factor)
         return after, "stop" if factor < self.schedule_minimum else "reload"
+
+
+@schedules.register("plateau")
+@dataclass(frozen=True)
+class Plateau(Schedule):
+    """A smaller rate after validations without improvement; training goes on from where it is.
+
+    Parameters
+    ----------
+    schedule_patience : int
+        Validations in a row without improvement that are let pass; 0 reduces the rate at the first.
+    schedule_gamma : float
+        Factor of each reduction.
+
+    Source: language_task.py of the nnRNN suite, half the rate after every epoch without improvement.
+    """
+
+    schedule_patience: int = 0
+    schedule_gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        whole("[0, inf)", schedule_patience=self.schedule_patience)
+        within("(0, 1)", schedule_gamma=self.schedule_gamma)
+
+    def observe(self, state: ScheduleState, metric: float, higher: bool = True) -> Answer:
+        if _better(metric, state.best, higher):
+            return state._replace(best=float(metric), waited=0), "improved"
+        if state.waited < self.schedule_patience:
+            return state._replace(waited=state.waited + 1), "none"
+        return state._replace(waited=0, factor=state.factor * self.schedule_gamma), "none"
 
 
 @schedules.register("cosine")

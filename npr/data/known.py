@@ -14,16 +14,26 @@ class KnownFile(NamedTuple):
     """One file of a data set, described by its decompressed content.
 
     The container is not described: mirrors compress the same bytes differently.
+
+    dims : dimensions of an IDX array; None for other content, of which size and hash say enough
+    packed : whether mirrors hold it as NAME.gz, or as NAME
     """
 
     name: str
     size: int
     sha256: str
-    dims: int
+    dims: int | None = None
+    packed: bool = True
+
+    @property
+    def published(self) -> str:
+        """Its name on the mirrors."""
+        return f"{self.name}.gz" if self.packed else self.name
 
     def check(self, content: bytes | bytearray, where: str) -> None:
         """Raise DataError, naming `where`, unless `content` is exactly the published file."""
-        idx.parse(content, where, self.dims)
+        if self.dims is not None:
+            idx.parse(content, where, self.dims)
         if len(content) != self.size:
             raise DataError(f"{where}: expected {self.size} bytes of content, found {len(content)}.")
         found = hashlib.sha256(content).hexdigest()
@@ -32,17 +42,25 @@ class KnownFile(NamedTuple):
 
 
 class KnownSet(NamedTuple):
-    """A data set: its files and the mirrors (folders on the web) that hold them as NAME.gz."""
+    """A data set: its files and the mirrors (folders on the web) that hold them.
+
+    A set without mirrors may not be handed on; `origin` then says where a user gets it.
+    """
 
     name: str
     title: str
     licence: str
     files: tuple[KnownFile, ...]
     mirrors: tuple[str, ...]
+    origin: str = ""
 
     def listing(self) -> str:
         """The file names as a user should store them, for messages."""
-        return ", ".join(f"{file.name}.gz" for file in self.files)
+        return ", ".join(file.published for file in self.files)
+
+    def way(self) -> str:
+        """How a person gets the files, as the beginning of a sentence."""
+        return f"get {self.listing()} from {f'{self.mirrors[0]}/' if self.mirrors else self.origin}"
 
 
 MNIST = KnownSet(
@@ -82,7 +100,51 @@ MNIST = KnownSet(
     ),
 )
 
-SETS: dict[str, KnownSet] = {MNIST.name: MNIST}
+PTB = KnownSet(
+    name="ptb",
+    title="Penn Treebank, Mikolov's 10,000 words: 5.1, 0.4 and 0.4 million characters",
+    licence="Linguistic Data Consortium, LDC99T42: not to be handed on",
+    files=(
+        KnownFile(
+            "ptb.train.txt",
+            5_101_618,
+            "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
+            packed=False,
+        ),
+        KnownFile(
+            "ptb.valid.txt",
+            399_782,
+            "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
+            packed=False,
+        ),
+        KnownFile(
+            "ptb.test.txt",
+            449_945,
+            "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
+            packed=False,
+        ),
+    ),
+    mirrors=(),
+    origin="T. Mikolov's simple-examples archive, folder data, under your own licence of LDC99T42 "
+    "(catalog.ldc.upenn.edu)",
+)
+
+TINYSHAKESPEARE = KnownSet(
+    name="tinyshakespeare",
+    title="Plays of Shakespeare, 1,115,394 characters, 65 of them different",
+    licence="public domain; the file is from karpathy/char-rnn, MIT",
+    files=(
+        KnownFile(
+            "input.txt",
+            1_115_394,
+            "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+            packed=False,
+        ),
+    ),
+    mirrors=("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare",),
+)
+
+SETS: dict[str, KnownSet] = {known.name: known for known in (MNIST, PTB, TINYSHAKESPEARE)}
 
 
 def find(name: str) -> KnownSet:

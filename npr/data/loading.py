@@ -89,10 +89,11 @@ def load(known: KnownSet, data_dir: str | os.PathLike[str] | None, log: Log) -> 
 
 def _named(known: KnownSet, place: search.Place) -> Loaded:
     """Everything from a folder the user named, or an error that says how to get out."""
-    way_out = (
-        f"Put {known.listing()} into {place.folder / known.name}, "
-        f"or leave out {place.source} and npr will download them."
-    )
+    way_out = f"Put {known.listing()} into {place.folder / known.name}"
+    if known.mirrors:
+        way_out += f", or leave out {place.source} and npr will download them."
+    else:
+        way_out += f"; {known.way()}."
     if not (os.path.isdir(place.folder) and os.access(place.folder, os.R_OK | os.X_OK)):
         raise DataError(f"{place.source} names {place.folder}, which is not a folder that can be read. {way_out}")
     found = scan(known, place.folder)
@@ -112,6 +113,9 @@ def cached(known: KnownSet, root: Path, log: Log, must_keep: bool = False) -> Lo
     found = scan(known, folder)
     if not found.missing and not found.damaged:
         return Loaded(found.content, search.CACHE, folder)
+    if not known.mirrors:
+        faults = "".join(f"{fault} " for fault in found.damaged.values())
+        raise Unreachable(faults + _manual(known, folder, "it may not be handed on"))
     with store.lock(folder, log):
         found = scan(known, folder)
         try:
@@ -160,6 +164,6 @@ def _manual(known: KnownSet, folder: Path, reasons: str) -> str:
     """What to do where the network cannot help."""
     return (
         f"{known.name} is not on this machine and cannot be downloaded ({reasons}). "
-        f"On a machine with network access get {known.listing()} from {known.mirrors[0]}/ "
+        f"On a machine with network access {known.way()} "
         f"and put them into {folder}, or into a folder named with {search.OPTION} or {search.VARIABLE}."
     )

@@ -8,9 +8,12 @@ import numpy as np
 
 from npr import params as parameters
 from npr.context import Backward, Context, Forward, GradSignal, Pass, Signal, State
+from npr.layers.embedding import Embedding, EmbeddingCache, SymbolOptions
 from npr.layers.linear import Linear, gradient_last, value_last
 from npr.params import Array, Buffers, Params, prefixed, scope
 from npr.slices import Slicing, cut
+
+EMBEDDING = "embedding."
 
 
 class Cache(NamedTuple):
@@ -18,6 +21,7 @@ class Cache(NamedTuple):
 
     run: Pass
     x: Signal
+    symbols: EmbeddingCache | None  # where the input was symbols
     layers: Any
     top: Signal
     readout: Any
@@ -35,10 +39,11 @@ class Layers(NamedTuple):
     kept: dict[str, Array]
 
 
-class Network:
+class Network(SymbolOptions):
     """Forward and backward around `_forward_layers` and `_backward_layers` of a network.
 
-    A network is a frozen dataclass with at least the fields below; readout is "last" or "every".
+    A network is a frozen dataclass with at least the fields below; readout is "last" or "every". Its first layer
+    reads `features` channels.
     """
 
     input_size: int
@@ -52,6 +57,9 @@ class Network:
         params, buffers = self._init_layers(rng)
         size = (self.readout_size(), self.output_size)
         params |= prefixed("readout.", Linear(*size).init(rng, self.readout_init, self.bias_init))
+        params = prefixed(EMBEDDING, self._embedding.init(rng, self.embedding_init)) | params
+        if self.tied:
+            del params["readout.W"]
         return parameters.pack(params, dtype), buffers
 
     def forward(
@@ -67,7 +75,7 @@ class Network:
 
         Parameters
         ----------
-        x : Array (T, B, input_size), in the dtype of the parameters
+        x : Array (T, B, input_size), in the dtype of the parameters; or (T, B) of int, symbols 0..input_size-1
         state : tuple of Array (B, n), optional
             Initial state of every recurrent layer; zero if not given.
         lengths : Array (B,) of int, optional
@@ -84,19 +92,19 @@ class Network:
         ValueError
             If a shape or dtype does not fit.
         """
-        dtype = params["readout.W"].dtype
+        dtype = params["readout.bias"].dtype
         self._check(x, dtype, state)
         slicing = cut(x.shape[0], x.shape[1], lengths)
         run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype)
-        signal = Signal(slicing.split(x), self.input_size)
+        symbols, signal = self._read_input(run, params, x)
         sizes = self.state_sizes()
         starts = [np.zeros((slicing.slices, slicing.rows, n), dtype) for n in sizes]
         if state is not None:
             starts = [slicing.split_rows(part.astype(dtype, copy=False)) for part in state]
         done = self._forward_layers(run, params, buffers, signal, starts)
-        output, readout, last = self._read(run, scope(params, "readout."), done.top)
+        output, readout, last = self._read(run, self._readout(params), done.top)
         final = tuple(slicing.join_rows(h[:, -1]) for h in done.states)
-        cache = Cache(run, signal, done.caches, done.top, readout, last, done.kept)
+        cache = Cache(run, signal, symbols, done.caches, done.top, readout, last, done.kept)
         return Forward(output, final, done.buffers, cache)
 
     def backward(
@@ -114,7 +122,7 @@ class Network:
         -------
         Backward
             params named and shaped like the parameters, in one flat buffer; x (T, B, input_size), or None
-            without input_gradient; state, dL/dh_0 of every recurrent layer (B, n).
+            without input_gradient or for symbols; state, dL/dh_0 of every recurrent layer (B, n).
 
         Raises
         ------
@@ -128,10 +136,15 @@ class Network:
         carries = [np.zeros((slicing.slices, slicing.rows, n), run.dtype) for n in sizes]
         if d_state is not None:
             carries = [slicing.split_rows(part.astype(run.dtype, copy=False)) for part in d_state]
-        grads, dy = self._read_backward(run, scope(params, "readout."), cache, d_output)
-        gx = np.zeros_like(cache.x.raw) if input_gradient else None
-        layer_grads = self._backward_layers(run, params, cache, dy, carries, gx)
-        named = layer_grads | prefixed("readout.", grads)
+        grads, dy = self._read_backward(run, self._readout(params), cache, d_output)
+        wanted = input_gradient if cache.symbols is None else self.embedding_size > 0
+        gx = np.zeros_like(cache.x.raw) if wanted else None
+        named = self._backward_layers(run, params, cache, dy, carries, gx) | prefixed("readout.", grads)
+        if gx is not None and cache.symbols is not None:
+            named |= prefixed(EMBEDDING, self._embedding.backward(run, cache.symbols, gx))
+            gx = None
+        if self.tied:
+            named[EMBEDDING + "W"] = named[EMBEDDING + "W"] + grads["W"].T
         flat = parameters.pack({name: named[name] for name in params}, run.dtype)
         dx = slicing.join(gx) if gx is not None else None
         return Backward(flat, dx, tuple(slicing.join_rows(carry) for carry in carries))
@@ -152,6 +165,15 @@ class Network:
         """No term beside the loss."""
         return 0.0, {}
 
+    @property
+    def features(self) -> int:
+        """Channels that the first layer reads."""
+        return self.embedding_size or self.input_size
+
+    @property
+    def _embedding(self) -> Embedding:
+        return Embedding(self.input_size, self.embedding_size, self.dropout_embedding)
+
     def state_sizes(self) -> list[int]:
         """Scalars of the state of every recurrent layer, for one sequence."""
         raise NotImplementedError
@@ -159,6 +181,15 @@ class Network:
     def readout_size(self) -> int:
         """Channels that the readout sees."""
         return self.state_sizes()[-1]
+
+    def _read_input(self, run: Pass, params: Params, x: Array) -> tuple[EmbeddingCache | None, Signal]:
+        if x.ndim == 3:
+            return None, Signal(run.slicing.split(x), self.input_size)
+        return self._embedding.forward(run, scope(params, EMBEDDING), x)
+
+    def _readout(self, params: Params) -> Params:
+        own = scope(params, "readout.")
+        return {"W": np.ascontiguousarray(params[EMBEDDING + "W"].T), **own} if self.tied else own
 
     def _read(self, run: Pass, params: Params, top: Signal):
         if self.readout == "last":
@@ -184,8 +215,12 @@ class Network:
         return (np.arange(run.slicing.times)[:, None] < lengths)[:, :, None].astype(run.dtype)
 
     def _check(self, x: Array, dtype: np.dtype, state: State | None) -> None:
-        if x.ndim != 3 or x.shape[2] != self.input_size or x.dtype != dtype:
-            raise ValueError(f"x must be (T, B, {self.input_size}) of {dtype}, got {x.shape} of {x.dtype}")
+        if x.ndim == 2 and x.dtype.kind in "iu":
+            if x.size and not 0 <= x.min() <= x.max() < self.input_size:
+                raise ValueError(f"x has symbols {x.min()}..{x.max()}, wanted 0..{self.input_size - 1}")
+        elif x.ndim != 3 or x.shape[2] != self.input_size or x.dtype != dtype or self.embedding_size:
+            wanted = "" if self.embedding_size else f"(T, B, {self.input_size}) of {dtype} or "
+            raise ValueError(f"x must be {wanted}(T, B) of integers, got {x.shape} of {x.dtype}")
         self._check_state("state", x.shape[1], state)
 
     def _check_gradient(self, slicing: Slicing, d_output: Array, d_state: State | None) -> None:

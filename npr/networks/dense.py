@@ -71,12 +71,13 @@ class DenseIndRNN(IndRNNOptions):
             part.strip().isdigit() and int(part) > 0 for part in self.blocks.split(",")
         ):
             raise ConfigError(f"blocks = {self.blocks!r} is not valid; give numbers of layers such as '8,6,4'")
+        self.check_symbols((self.input_size, self.output_size), self.readout_size())
 
     @cached_property
     def _places(self) -> list[Place]:
         k = self.growth
         channels = 6 * k
-        places = [Place(self.input_size, channels, self.dropout_first, 0)]
+        places = [Place(self.features, channels, self.dropout_first, 0)]
         sizes = [int(part) for part in self.blocks.split(",")]
         for number, size in enumerate(sizes):
             for _ in range(size):

@@ -19,7 +19,7 @@ ACTIVATIONS = ("relu", "tanh", "identity")
 
 @dataclass(frozen=True)
 class IndRNNOptions(Network):
-    """Options of an IndRNN network.
+    """Options of an IndRNN network; SymbolOptions has those for texts.
 
     Parameters
     ----------

@@ -33,11 +33,12 @@ class PlainIndRNN(IndRNNOptions):
         super().__post_init__()
         whole("[1, 1000]", layers=self.layers)
         whole("[1, 1e9]", hidden_size=self.hidden_size)
+        self.check_symbols((self.input_size, self.output_size), self.readout_size())
 
     def widths(self) -> list[tuple[int, int]]:
         """(input size, units) of every layer."""
         n = self.hidden_size
-        return [(self.input_size if i == 0 else n, n) for i in range(self.layers)]
+        return [(self.features if i == 0 else n, n) for i in range(self.layers)]
 
     @cached_property
     def _units(self) -> list[Unit]:
@@ -109,7 +110,7 @@ class PlainIndRNN(IndRNNOptions):
         cut, n, dtype = run.slicing, self.hidden_size, run.dtype
         cell, (h, u) = self._units[0].cell, cache.layers
         first, others = self._packed(run, params, transposed=True)
-        dw_in = np.empty((cut.slices, self.input_size, n), dtype)
+        dw_in = np.empty((cut.slices, self.features, n), dtype)
         dw = np.empty((cut.slices, self.layers - 1, n, n), dtype)
         row_sums = np.empty((cut.slices, self.layers, cut.rows, n), dtype)
         du = np.empty((cut.slices, self.layers, n), dtype)

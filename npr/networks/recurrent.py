@@ -28,7 +28,7 @@ ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity", "modrelu", "complex-modrel
 
 @dataclass(frozen=True)
 class RecurrentNetwork(Network):
-    """Options that all such networks share, and their passes.
+    """Options that all such networks share, and their passes; SymbolOptions has those for texts.
 
     Parameters
     ----------
@@ -71,6 +71,7 @@ class RecurrentNetwork(Network):
         one_of(tuple(initializers.WEIGHTS), w_init=self.w_init, readout_init=self.readout_init)
         one_of(tuple(initializers.BIASES), bias_init=self.bias_init)
         within("[0, 1)", dropout=self.dropout)
+        self.check_symbols((self.input_size, self.output_size), self.hidden_size)
 
     def cell(self, input_size: int) -> Cell:
         """The cell of a layer that reads `input_size` features."""
@@ -78,7 +79,7 @@ class RecurrentNetwork(Network):
 
     @cached_property
     def _cells(self) -> list[Cell]:
-        sizes = [self.input_size, *[self.readout_size()] * (self.layers - 1)]
+        sizes = [self.features, *[self.readout_size()] * (self.layers - 1)]
         return [self._directed(size, self, i == self.layers - 1) for i, size in enumerate(sizes)]
 
     def _directed(self, input_size: int, model: RecurrentNetwork, top: bool) -> Cell:

@@ -47,6 +47,7 @@ class ResidualIndRNN(IndRNNOptions):
         super().__post_init__()
         whole("[1, 1000]", blocks=self.blocks)
         whole("[1, 1e9]", hidden_size=self.hidden_size)
+        self.check_symbols((self.input_size, self.output_size), self.readout_size())
 
     def widths(self) -> list[tuple[int, int]]:
         """All recurrent layers are fed with pre-activations and have hidden_size units."""
@@ -61,7 +62,7 @@ class ResidualIndRNN(IndRNNOptions):
 
     def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
         buffers: Buffers = {}
-        params = prefixed("stem.", self._linear(self.input_size).init(rng, self.w_init))
+        params = prefixed("stem.", self._linear(self.features).init(rng, self.w_init))
         units = self._units
         for i, unit in enumerate(units):
             new_params, new_buffers = self.init_unit(rng, unit, i == len(units) - 1)
@@ -76,7 +77,7 @@ class ResidualIndRNN(IndRNNOptions):
         # The stream is only ever fed to recurrences, whose backward pass does not look at it: one array is enough,
         # unless a norm before the recurrence keeps its input.
         stream = run.buffer(n)
-        stem, _ = self._linear(self.input_size).forward(run, scope(params, "stem."), x, stream)
+        stem, _ = self._linear(self.features).forward(run, scope(params, "stem."), x, stream)
         units, linears, inner = [], [], stream
         top, own, statistics = x, by_layer(params), by_layer(buffers)
         for i, unit in enumerate(self._units):
@@ -127,5 +128,5 @@ class ResidualIndRNN(IndRNNOptions):
             )
             named |= prefixed(name, grads)
             g = dy.raw if not from_stream else g
-        grads, _ = self._linear(self.input_size).backward(run, parts.stem, d_stream, gx)
+        grads, _ = self._linear(self.features).backward(run, parts.stem, d_stream, gx)
         return named | prefixed("stem.", grads)

@@ -109,7 +109,7 @@ class RRN(GatedNetwork):
     def _sizes(self) -> list[tuple[int, int]]:
         """Inputs and outputs of every node."""
         outputs = [self._directions * units for units in self._units]
-        return list(zip((self.input_size, *outputs), outputs, strict=False))
+        return list(zip((self.features, *outputs), outputs, strict=False))
 
     @property
     def _units(self) -> tuple[int, ...]:

@@ -17,16 +17,19 @@ Log = Callable[[str], None]
 class Batch(NamedTuple):
     """A minibatch.
 
-    x : (T, B, F) float
+    x : (T, B, F) float, or (T, B) int symbols
     target : (B,) or (T, B) int classes, or floats of the shape of the output
     lengths : (B,) where sequences differ within the batch
     scored : the entries along the first axis of `target` that accuracy counts; the loss takes them all
+    chunk : None for sequences of their own; 0 for the beginning of longer ones, which start from zero states; above
+        0 for their continuation, which starts from the states that the batch before ended in
     """
 
     x: Array
     target: Array
     lengths: Array | None = None
     scored: slice = slice(None)
+    chunk: int | None = None
 
 
 class Baseline(NamedTuple):
@@ -54,7 +57,11 @@ class Stream(Protocol):
 
 
 class Dataset(Protocol):
-    """Opened data of a task, cut into "train", "validation" and "test"."""
+    """Opened data of a task, cut into "train", "validation" and "test".
+
+    Where the data alone decides about input_size, output_size or baseline, it has attributes of these names, which
+    hold instead of the task's.
+    """
 
     @property
     def name(self) -> str:
@@ -86,7 +93,11 @@ class Dataset(Protocol):
 
 
 class Task(Protocol):
-    """A registered frozen dataclass: its fields are the user's options, the rest what a network must do."""
+    """A registered frozen dataclass: its fields are the user's options, the rest what a network must do.
+
+    A task whose inputs are symbols (T, B) has discrete = True; one whose loss per target is also told in bits, as
+    bpc, has bits = True.
+    """
 
     @property
     def input_size(self) -> int:
@@ -122,7 +133,7 @@ class Task(Protocol):
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """Names of the data sets it may read; none for a task that draws its own."""
+        """Names of the data sets it may read, that of "auto" first; none for a task that draws its own."""
 
     def open(self, data: str = "auto", data_dir: Path | None = None, log: Log = ...) -> Dataset:
         """Find or make the data."""

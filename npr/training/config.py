@@ -57,8 +57,13 @@ class Config:
         merged = {key: value for table in (common, *self.parts.values()) for key, value in table.items()}
         return {key: plain(value) for key, value in merged.items() if value is not None}
 
-    def build(self) -> Built:
+    def build(self, data: object = None) -> Built:
         """The model, task, optimiser and schedule.
+
+        Parameters
+        ----------
+        data : Dataset, optional
+            The opened data, or a table like it: sizes it has hold instead of the task's.
 
         Raises
         ------
@@ -68,8 +73,10 @@ class Config:
         classes = _classes(self.train)
         task = _make(classes["task"], self.parts["task"])
         taken = {entry.name for entry in fields(classes["model"])} & set(FROM_TASK)
-        sizes = {key: getattr(task, key) for key in taken}
+        sizes = {key: getattr(data, key, getattr(task, key)) for key in taken}
         model = _make(classes["model"], {**self.parts["model"], **sizes})
+        if getattr(model, "embedding_size", 0) and not getattr(task, "discrete", False):
+            raise ConfigError(f"embedding_size = {model.embedding_size}: {self.train.task} has no symbols. Set it to 0.")
         return Built(model, task, self._optimizer(classes), _make(classes["schedule"], self.parts["schedule"]))
 
     def _optimizer(self, classes: dict[str, type]) -> Any:

@@ -10,8 +10,9 @@ import numpy as np
 from npr.params import Array, Buffers
 from npr.tasks.base import Batch
 from npr.training import guard
-from npr.training.parts import Parts, Weights, counted, hits
+from npr.training.parts import Parts, Weights, counted, hits, left_by, start_of
 from npr.training.seeds import Purpose, stream_seed
+from npr.training.window import figures
 
 Stop = Callable[[], object]
 Figures = dict[str, float]
@@ -54,7 +55,8 @@ def score(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop = ne
     Returns
     -------
     dict
-        "loss", "accuracy" (0..1) where there are classes; with "both" also "batch_loss", "batch_accuracy".
+        "loss", "bpc" for a text, "accuracy" (0..1) where there are classes; with "both" the same of the batches'
+        statistics, as "batch_loss" and so on.
 
     Raises
     ------
@@ -66,10 +68,10 @@ def score(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop = ne
     if not parts.dataset.sizes.get(split):
         return {}
     first, *second = ("running", "batch") if norm == "both" else (norm,)
-    figures = _measure(parts, weights, split, first, stop)
+    found = _measure(parts, weights, split, first, stop)
     for other in second:
-        figures |= {f"{other}_{key}": value for key, value in _measure(parts, weights, split, other, stop).items()}
-    return figures
+        found |= {f"{other}_{key}": value for key, value in _measure(parts, weights, split, other, stop).items()}
+    return found
 
 
 def reestimated(parts: Parts, weights: Weights, step: int, stop: Stop = never) -> Buffers:
@@ -103,11 +105,14 @@ def reestimated(parts: Parts, weights: Weights, step: int, stop: Stop = never) -
         return buffers
     seed = stream_seed(train.seed, Purpose.REESTIMATION, step)
     stream = parts.dataset.train_stream(train.batch_size, seed, np.dtype(train.dtype).type)
+    carried = None
     for count in range(1, train.reestimate + 1):
         _check(stop)
         batch = stream.next()
         context = parts.context(norm="batch", norm_weight=1 / count)
-        buffers = parts.model.forward(context, weights.params, buffers, batch.x, lengths=batch.lengths).buffers
+        start = start_of(batch, carried)
+        forward = parts.model.forward(context, weights.params, buffers, batch.x, start, batch.lengths)
+        buffers, carried = forward.buffers, left_by(batch, forward.state)
     return buffers
 
 
@@ -116,14 +121,16 @@ def _measure(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop) 
     train, sums = parts.train, _Sums()
     context = parts.context(norm=norm, norm_weight=0.0)
     batches: Iterable[Batch] = parts.dataset.batches(split, train.batch_size, np.dtype(train.dtype).type)
+    carried = None
     for batch in batches:
         _check(stop)
-        forward = parts.model.forward(context, weights.params, weights.buffers, batch.x, lengths=batch.lengths)
+        start = start_of(batch, carried)
+        forward = parts.model.forward(context, weights.params, weights.buffers, batch.x, start, batch.lengths)
+        carried = left_by(batch, forward.state)
         sums = _add(parts, sums, batch, forward.output)
     loss = sums.loss / max(sums.entries, 1)
     guard.check_score(split, loss)
-    hit = {"accuracy": sums.right / sums.scored} if sums.scored else {}
-    return {"loss": loss, **hit}
+    return figures(loss, sums.right, sums.scored, parts.bits)
 
 
 def _add(parts: Parts, sums: _Sums, batch: Batch, output: Array) -> _Sums:

@@ -49,7 +49,7 @@ def describe(parts: Parts, state: TrainingState, best: Best) -> Result:
         seconds=state.seconds,
         norm=parts.train.eval_norm if _normalised(state.buffers) else "",
         stopped="",
-        train={key: state.last_row[key] for key in ("loss", "accuracy") if key in state.last_row},
+        train={key: state.last_row[key] for key in ("loss", "bpc", "accuracy") if key in state.last_row},
         validation=best.scores,
         test={},
         baseline=parts.baseline._asdict() if parts.baseline else None,

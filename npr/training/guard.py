@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from npr.context import Forward
+from npr.context import Forward, State
 from npr.errors import DivergedError
 from npr.optimizers import OptState
 from npr.params import Array, Buffers, Params, flat_of
@@ -42,12 +42,13 @@ def check_parameters(step: int, params: Params, state: OptState) -> None:
     raise _diverged(step, [*_labelled("moment", state.moments), *_labelled("parameter", params)])
 
 
-def check_state(step: int, params: Params, buffers: Buffers, state: OptState) -> None:
+def check_state(step: int, params: Params, buffers: Buffers, state: OptState, carried: State = ()) -> None:
     """Raise DivergedError unless everything that a checkpoint would hold is finite."""
     suspects = [
         *_labelled("parameter", params),
         *_labelled("buffer", buffers),
         *_labelled("moment", state.moments),
+        *((f"carried state {i}", value) for i, value in enumerate(carried)),
     ]
     if not all(np.isfinite(value).all() for _, value in suspects):
         raise _diverged(step, suspects)

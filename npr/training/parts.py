@@ -10,7 +10,7 @@ import numpy as np
 
 from npr import registry
 from npr.backends import get_backend
-from npr.context import Context, Model
+from npr.context import Context, Model, State
 from npr.losses import accuracy
 from npr.optimizers import Optimizer
 from npr.params import Array, Buffers, Params, pack
@@ -42,7 +42,8 @@ class Parts(NamedTuple):
     backend : device
     metric : "accuracy" or "loss", the validation figure that selects
     higher : whether larger is better
-    baseline : what can be had without memory, where the task knows
+    baseline : what can be had without memory, where the task or its data knows
+    bits : whether a loss is told in bits too, as bpc
     """
 
     train: TrainConfig
@@ -55,6 +56,7 @@ class Parts(NamedTuple):
     metric: str = "accuracy"
     higher: bool = True
     baseline: Baseline | None = None
+    bits: bool = False
 
     def context(self, **choices: Any) -> Context:
         """Context of one forward pass on this run's backend."""
@@ -89,7 +91,7 @@ def open_parts(config: Config, log: Callable[[str], None]) -> Parts:
     dataset = built.task.open(train.data, Path(train.data_dir) if train.data_dir else None, log)
     return Parts(
         train=train,
-        model=built.model,
+        model=config.build(dataset).model,
         dataset=dataset,
         optimizer=built.optimizer,
         schedule=built.schedule,
@@ -97,8 +99,19 @@ def open_parts(config: Config, log: Callable[[str], None]) -> Parts:
         backend=backend,
         metric=built.task.metric,
         higher=built.task.higher_is_better,
-        baseline=built.task.baseline,
+        baseline=getattr(dataset, "baseline", built.task.baseline),
+        bits=getattr(built.task, "bits", False),
     )
+
+
+def start_of(batch: Batch, carried: State | None) -> State | None:
+    """The states a batch starts from, given those the batch before left; None for zeros."""
+    return carried if batch.chunk else None
+
+
+def left_by(batch: Batch, final: State) -> State | None:
+    """The states a batch leaves to the next; None if the next one has sequences of its own."""
+    return final if batch.chunk is not None else None
 
 
 def counted(batch: Batch, output: Array) -> Array | None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.context import State
 from npr.optimizers import OptState
 from npr.params import Array, Buffers, Params
 from npr.schedules import Schedule, ScheduleState
@@ -46,6 +47,8 @@ class TrainingState:
         Of the dropout masks.
     stream : Stream
         Training data and the position in it.
+    carried : tuple of Array or None
+        States that the next batch goes on from, if it continues this one.
     horizon : int
         Updates that the schedule plans for; a run that is made longer keeps it.
     schedule : ScheduleState
@@ -71,6 +74,7 @@ class TrainingState:
     stream: Stream
     horizon: int
     step: int = 0
+    carried: State | None = None
     schedule: ScheduleState = field(default_factory=ScheduleState)
     best: Best | None = None
     window: Window = field(default_factory=Window)
@@ -113,19 +117,21 @@ def fresh(parts: Parts) -> TrainingState:
 
 def reloads(schedule: Schedule) -> bool:
     """Whether a schedule may ask to go back to the best state."""
-    return type(schedule).observe is not Schedule.observe
+    return schedule.reloads
 
 
 def snapshot(state: TrainingState, config: dict[str, Any]) -> Snapshot:
     """What a checkpoint stores."""
     tensors = {**_prefixed("params", state.params), **_prefixed("buffers", state.buffers)}
     tensors |= _prefixed("moments", state.optimizer.moments)
+    tensors |= _prefixed("carried", {str(i): part for i, part in enumerate(state.carried or ())})
     table: dict[str, Any] = {
         "rng": state.rng.bit_generator.state,
         "data": state.stream.state(),
         "schedule": state.schedule._asdict(),
         "window": state.window._asdict(),
         "optimizer_step": state.optimizer.step,
+        "carried": None if state.carried is None else len(state.carried),
         "best": None,
         **{key: getattr(state, key) for key in _PLAIN},
     }
@@ -157,12 +163,26 @@ def restore(parts: Parts, stored: Snapshot) -> TrainingState:
         state.schedule = ScheduleState(**table["schedule"])
         state.window = Window(**table["window"])
         state.best = _best(state, stored)
+        state.carried = _carried(state, stored, parts.train.batch_size)
         for key in _PLAIN:
             setattr(state, key, table[key])
         state.step = stored.step
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The checkpoint of step {stored.step} does not fit this run: {error!r}.") from error
     return state
+
+
+def _carried(state: TrainingState, stored: Snapshot, batch_size: int) -> State | None:
+    """The carried states that a checkpoint holds; one from before there were any has none."""
+    count = stored.state.get("carried")
+    if count is None:
+        return None
+    found = tuple(stored.tensors[f"carried/{i}"] for i in range(count))
+    dtype = next(iter(state.params.values())).dtype
+    for i, part in enumerate(found):
+        if part.ndim != 2 or len(part) != batch_size or part.dtype != dtype:
+            raise ValueError(f"carried/{i} is {part.dtype} {part.shape}, wanted {dtype} ({batch_size}, n)")
+    return found
 
 
 def _best(state: TrainingState, stored: Snapshot) -> Best | None:

@@ -184,7 +184,7 @@ class Trainer:
         row = {
             "step": state.step,
             "epoch": epoch,
-            **state.window.row(),
+            **state.window.row(self.parts.bits),
             **measured,
             "seconds": self._seconds(),
         }
@@ -201,7 +201,7 @@ class Trainer:
         state = self.state
         if self._mark() == self._saved:
             return
-        guard.check_state(state.step, state.params, state.buffers, state.optimizer)
+        guard.check_state(state.step, state.params, state.buffers, state.optimizer, state.carried or ())
         state.seconds = self._seconds()
         try:
             self.folder.metrics.flush(durable=True)

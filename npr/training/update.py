@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from npr.training import guard
-from npr.training.parts import Parts, counted, hits
+from npr.training.parts import Parts, counted, hits, left_by, start_of
 from npr.training.state import TrainingState
 from npr.training.window import Update
 
@@ -19,7 +19,8 @@ def update(parts: Parts, state: TrainingState) -> Update:
     model, step = parts.model, state.step + 1
     batch = state.stream.next()
     context = parts.context(norm="batch", dropout=True, rng=state.rng)
-    forward = model.forward(context, state.params, state.buffers, batch.x, lengths=batch.lengths)
+    start = start_of(batch, state.carried)
+    forward = model.forward(context, state.params, state.buffers, batch.x, start, batch.lengths)
     weight = counted(batch, forward.output)
     loss, d_output = parts.loss(forward.output, batch.target, weight)
     guard.check_loss(step, loss, batch, state.params, forward)
@@ -35,5 +36,5 @@ def update(parts: Parts, state: TrainingState) -> Update:
     )
     buffers = model.project(state.params, forward.buffers)
     guard.check_parameters(step, state.params, state.optimizer)
-    state.buffers, state.step = buffers, step
+    state.buffers, state.step, state.carried = buffers, step, left_by(batch, forward.state)
     return Update(loss, *hits(batch, forward.output, weight), norm, parts.optimizer.lr * factor, penalty)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
+
+
+def figures(loss: float, right: int, scored: int, bits: bool = False) -> dict[str, float]:
+    """A loss in nats, with `bits` the same in bits ("bpc": per character), and the share of targets that were hit."""
+    told = {"bpc": loss / math.log(2)} if bits else {}
+    return {"loss": loss, **told, **({"accuracy": right / scored} if scored else {})}
 
 
 class Update(NamedTuple):
@@ -39,11 +46,11 @@ class Window(NamedTuple):
             self.penalty + done.penalty,
         )
 
-    def row(self) -> dict[str, Any]:
+    def row(self, bits: bool = False) -> dict[str, Any]:
         """Means, and the latest learning rate; nothing without an update."""
         if not self.updates:
             return {}
-        accuracy = {"accuracy": self.right / self.entries} if self.entries else {}
-        means = {"loss": self.loss / self.updates, **accuracy, "grad_norm": self.grad_norm / self.updates}
+        found = figures(self.loss / self.updates, self.right, self.entries, bits)
+        means = {**found, "grad_norm": self.grad_norm / self.updates}
         penalty = {"penalty": self.penalty / self.updates} if self.penalty else {}
         return {**means, **penalty, "lr": self.lr}
