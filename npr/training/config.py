@@ -18,7 +18,7 @@ from npr.training.train_config import TrainConfig
 
 RESUMABLE = ("epochs", "steps", "max_time", "threads")
 # Tables of a stored config.toml that describe the run instead of configuring it.
-_DESCRIPTIVE = ("provenance", "dataset")
+DESCRIPTIVE = ("provenance", "dataset")
 
 
 class Built(NamedTuple):
@@ -116,7 +116,7 @@ class Config:
         ConfigError
             If a key or value is not valid.
         """
-        return _resolved([("stored", {key: value for key, value in flat.items() if key not in _DESCRIPTIVE})])
+        return _resolved([("stored", {key: value for key, value in flat.items() if key not in DESCRIPTIVE})])
 
 
 def resolve(flags: Mapping[str, Any] | None = None, config_file: Path | None = None) -> Config:
@@ -156,13 +156,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     ConfigError
         If it cannot be read or is no TOML.
     """
+    return {key: value for key, value in read_table(path).items() if key not in DESCRIPTIVE}
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """All of a TOML file; errors as in `read_toml`."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"Cannot read the configuration '{path}': {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"'{path}' is no valid TOML: {error}.") from error
-    return {key: value for key, value in table.items() if key not in _DESCRIPTIVE}
 
 
 def known_keys(train: TrainConfig) -> dict[str, dict[str, Option]]:
