@@ -74,6 +74,7 @@ WEIGHTS: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
 BIASES: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
     "zero": lambda rng, shape: np.zeros(shape[1]),
     "fan-in": lambda rng, shape: uniform(rng, shape[1:], shape[0] ** -0.5),  # torch.nn.Linear
+    "uniform-0.08": lambda rng, shape: uniform(rng, shape[1:], 0.08),  # karpathy/char-rnn
 }
 
 # Values of u from the bound u_max = mag^(1/T); the lower end of "long", mag^(-1/T), is then 1 / u_max.

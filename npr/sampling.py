@@ -10,8 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from npr.context import Context, Model, State
 from npr.errors import ConfigError
 from npr.fields import whole, within
 from npr.params import Array, pack, prefixed
+from npr.tasks.text import Sizes
 from npr.tasks.vocabulary import Vocabulary
 from npr.training.checkpoint import load, step_of
 from npr.training.history import Checkpoints
@@ -62,8 +62,9 @@ class Choice:
             # Stable, so that of equal scores the lower number stays.
             scaled[np.argsort(-scaled, kind="stable")[self.top_k :]] = -np.inf
         total = np.exp(scaled).cumsum()
-        # A draw in [0, 1) times the total may round up to it: the last symbol that has any weight.
-        return min(int(np.searchsorted(total, rng.random() * total[-1], "right")), int(np.searchsorted(total, total[-1])))
+        drawn, last = np.searchsorted(total, rng.random() * total[-1], "right"), np.searchsorted(total, total[-1])
+        # The product may round up to the total: then it is the last symbol that has any weight.
+        return int(min(drawn, last))
 
 
 class Trained(NamedTuple):
@@ -99,8 +100,7 @@ def open_run(run: str | os.PathLike[str], threads: int = 1) -> Trained:
     if table is None:
         raise ConfigError(f"'{path}' was trained on {config.train.task}, which is no text: there is nothing to sample.")
     vocabulary = Vocabulary(**table)
-    sizes = SimpleNamespace(input_size=len(vocabulary), output_size=len(vocabulary))
-    model = config.build(sizes).model
+    model = config.build(Sizes(vocabulary)).model
     stored = load(Path(run)) if single else Checkpoints(path).newest()[1]
     weights = stored_weights(model, stored, np.dtype(config.train.dtype).type, best=not single)
     return Trained(*explicit(model, weights), vocabulary, get_backend("cpu", threads=threads))
@@ -111,7 +111,7 @@ def symbols(
     prime: Sequence[int],
     rng: np.random.Generator,
     length: int | None = None,
-    choice: Choice = Choice(),  # noqa: B008
+    choice: Choice = Choice(),
 ) -> Iterator[int]:
     """The symbols that follow `prime`.
 
@@ -167,4 +167,4 @@ def explicit(model: Model, weights: Weights) -> tuple[Model, Weights]:
         theta, kept = ({k[len(start) :]: v for k, v in a.items() if k.startswith(start)} for a in weights)
         params = {name: value for name, value in params.items() if not name.startswith(start)}
         params |= prefixed(start, {"W": model.parametrization().forward(theta, kept)[0]})
-    return RNN(**shared), Weights(pack(params, dtype), {})
+    return cast(Model, RNN(**shared)), Weights(pack(params, dtype), {})

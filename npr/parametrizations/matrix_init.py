@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npr.initializers import glorot_normal, kaiming_normal, normal
+from npr.initializers import glorot_normal, kaiming_normal, normal, uniform
 from npr.parametrizations.expm import expm
 from npr.parametrizations.skew import entries, skew
 from npr.parametrizations.skew_init import SKEWS, Draw
@@ -31,6 +31,7 @@ MATRICES: dict[str, Callable[[np.random.Generator, int], Array]] = {
     "glorot-normal": lambda rng, size: glorot_normal(rng, (size, size)),
     "kaiming-normal": lambda rng, size: kaiming_normal(rng, (size, size)),
     "normal-0.001": lambda rng, size: normal(rng, (size, size), 0.001),
+    "uniform-0.08": lambda rng, size: uniform(rng, (size, size), 0.08),  # karpathy/char-rnn
     "identity": lambda rng, size: np.eye(size),  # arXiv 1504.00941
     "scaled-identity": lambda rng, size: 0.01 * np.eye(size),  # arXiv 1504.00941, speech
     "release": release,

@@ -76,7 +76,7 @@ class Config:
         sizes = {key: getattr(data, key, getattr(task, key)) for key in taken}
         model = _make(classes["model"], {**self.parts["model"], **sizes})
         if getattr(model, "embedding_size", 0) and not getattr(task, "discrete", False):
-            raise ConfigError(f"embedding_size = {model.embedding_size}: {self.train.task} has no symbols. Set it to 0.")
+            raise ConfigError(f"embedding_size = {model.embedding_size}: {self.train.task} has no symbols: set 0.")
         return Built(model, task, self._optimizer(classes), _make(classes["schedule"], self.parts["schedule"]))
 
     def _optimizer(self, classes: dict[str, type]) -> Any:
