@@ -210,7 +210,7 @@ def draw_point(model: Model, case: Case, seed: tuple[int, ...]) -> Point:
         value += rng.normal(size=value.shape) * (0.3 if value.ndim < 2 else value.shape[0] ** -0.5)
     buffers = model.project(params, buffers)
     sizes = (case.steps, case.batch)
-    symbols = case.symbols or getattr(model, "embedding_size", 0)
+    symbols = case.symbols or getattr(model, "embedding_size", 0) > 0
     x = rng.integers(0, model.input_size, sizes) if symbols else rng.normal(size=(*sizes, model.input_size))
     lengths = rng.integers(1, case.steps + 1, case.batch) if case.ragged else None
     if lengths is not None:

@@ -27,6 +27,7 @@ COMMANDS = [
     "models",
     "presets",
     "resume",
+    "sample",
     "tasks",
     "train",
 ]

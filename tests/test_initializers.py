@@ -20,6 +20,8 @@ UNIFORM = {
     "glorot-uniform": math.sqrt(6 / (FAN_IN + FAN_OUT)),
     "uniform-0.001": 0.001,
     "uniform-0.01": 0.01,
+    "uniform-0.08": 0.08,
+    "uniform-0.1": 0.1,
     "fan-in": 1 / math.sqrt(FAN_IN),
 }
 # Standard deviation of the normal ones; "normal-half" is (sqrt(2) / 2) / sqrt(fan_in).

@@ -59,8 +59,8 @@ class Stream(Protocol):
 class Dataset(Protocol):
     """Opened data of a task, cut into "train", "validation" and "test".
 
-    Where the data alone decides about input_size, output_size or baseline, it has attributes of these names, which
-    hold instead of the task's.
+    Where the data alone decides about input_size, output_size, seq_len or baseline, it has attributes of these names,
+    which hold instead of the task's.
     """
 
     @property

@@ -148,7 +148,7 @@ class CharLM(_Options):
         """The division, with what "auto" stands for."""
         shares = text_split.parse(self.split)
         if shares.kind == "auto" and files == 1:
-            return text_split.parse("text:0.95:0.05" if self.layout == "rotating" else "chunks:0.95:0.05")
+            return text_split.parse("text:0.9:0.05" if self.layout == "rotating" else "chunks:0.9:0.05")
         if (shares.kind in ("auto", "files")) != (files > 1):
             other = "comes in three files: set split = files" if files > 1 else "is one text: choose another split"
             raise ConfigError(f"split = '{self.split}': {data} {other}.")

@@ -146,7 +146,7 @@ def _real(data_dir: str | os.PathLike[str] | None, log: Log) -> _Digits:
     mnist = known.find("mnist")
     loaded = load(mnist, data_dir, log)
     log(f"data: {mnist.name} from {loaded.folder} ({loaded.source}), content verified")
-    arrays = {file.name: idx.parse(loaded.content[file.name], file.name, file.dims) for file in mnist.files}
+    arrays = {file.name: idx.parse(loaded.content[file.name], file.name, file.dims or 0) for file in mnist.files}
     train, test = (
         flatten(arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"], f"mnist {part}")
         for part in ("train", "t10k")

@@ -150,8 +150,24 @@ class Reading(NamedTuple):
     eval_batch_size: int
 
 
-class TextDataset:
-    """The parts of a text; see `npr.tasks.base.Dataset`. Its vocabulary is the size of input and output.
+class Sizes:
+    """What a text asks of a network, besides the task: input and output as many as symbols, states without an end.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Its symbols.
+    """
+
+    # States are carried on and on: no length says how far a recurrence may grow within it.
+    seq_len = 0
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.input_size = self.output_size = len(vocabulary)
+
+
+class TextDataset(Sizes):
+    """The parts of a text; see `npr.tasks.base.Dataset`.
 
     Parameters
     ----------
@@ -171,8 +187,8 @@ class TextDataset:
     def __init__(
         self, texts: dict[str, Array], vocabulary: Vocabulary, reading: Reading, provenance: dict[str, Any]
     ) -> None:
+        super().__init__(vocabulary)
         self.vocabulary, self.provenance = vocabulary, provenance
-        self.input_size = self.output_size = len(vocabulary)
         self._texts, self._reading = texts, reading
 
     @property

@@ -30,7 +30,7 @@ class Shares(NamedTuple):
 def parse(spec: str) -> Shares:
     """Read one of the forms.
 
-    auto        "files" for a set that comes in three files, "chunks:0.95:0.05" for a single text
+    auto        "files" for a set of three files, else "chunks:0.9:0.05", or "text:0.9:0.05" where rows rotate
     files       as the set comes
     chunks:A:B  the batches of chunks that the text makes, in their order: the tail of every row is held out
     text:A:B    the text itself: its end is held out
@@ -50,7 +50,7 @@ def parse(spec: str) -> Shares:
         train, validation = (float(part) for part in rest)
     except ValueError:
         train = validation = -1.0
-    if kind not in ("chunks", "text") or not (0 < train <= 1 and 0 <= validation and train + validation <= 1 + 1e-9):
+    if kind not in ("chunks", "text") or not (0 < train <= 1 and validation >= 0 and train + validation <= 1 + 1e-9):
         raise ConfigError(f"split = '{spec}' is not one of: {FORMS} (shares above 0 that add up to at most 1).")
     return Shares(kind, train, validation)
 

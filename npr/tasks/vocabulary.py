@@ -67,11 +67,18 @@ class Vocabulary:
         UnknownSymbols
             If one is not in the vocabulary.
         """
-        symbols = text if self.kind == "characters" else text.encode("utf-8", "surrogateescape").decode("latin-1")
-        lacking = dict.fromkeys(symbol for symbol in symbols if symbol not in self.symbols)
+        lacking = dict.fromkeys(symbol for symbol in self._symbols_of(text) if symbol not in self.symbols)
         if lacking:
             raise UnknownSymbols("".join(lacking))
-        return [self.symbols.index(symbol) for symbol in symbols]
+        return self.encode_known(text)
+
+    def encode_known(self, text: str) -> list[int]:
+        """`encode` without the symbols that are not in the vocabulary."""
+        return [self.symbols.index(symbol) for symbol in self._symbols_of(text) if symbol in self.symbols]
+
+    def _symbols_of(self, text: str) -> str:
+        """Characters, or the characters that stand for the bytes; a shell's stray bytes come as surrogates."""
+        return text if self.kind == "characters" else text.encode("utf-8", "surrogateescape").decode("latin-1")
 
     def decode(self, numbers: Iterable[int]) -> bytes:
         """The text that `numbers` stand for, in UTF-8."""

@@ -18,7 +18,7 @@ from npr.training.train_config import TrainConfig
 
 RESUMABLE = ("epochs", "steps", "max_time", "threads")
 # Tables of a stored config.toml that describe the run instead of configuring it.
-_DESCRIPTIVE = ("provenance", "dataset")
+DESCRIPTIVE = ("provenance", "dataset")
 
 
 class Built(NamedTuple):
@@ -76,7 +76,7 @@ class Config:
         sizes = {key: getattr(data, key, getattr(task, key)) for key in taken}
         model = _make(classes["model"], {**self.parts["model"], **sizes})
         if getattr(model, "embedding_size", 0) and not getattr(task, "discrete", False):
-            raise ConfigError(f"embedding_size = {model.embedding_size}: {self.train.task} has no symbols. Set it to 0.")
+            raise ConfigError(f"embedding_size = {model.embedding_size}: {self.train.task} has no symbols: set 0.")
         return Built(model, task, self._optimizer(classes), _make(classes["schedule"], self.parts["schedule"]))
 
     def _optimizer(self, classes: dict[str, type]) -> Any:
@@ -116,7 +116,7 @@ class Config:
         ConfigError
             If a key or value is not valid.
         """
-        return _resolved([("stored", {key: value for key, value in flat.items() if key not in _DESCRIPTIVE})])
+        return _resolved([("stored", {key: value for key, value in flat.items() if key not in DESCRIPTIVE})])
 
 
 def resolve(flags: Mapping[str, Any] | None = None, config_file: Path | None = None) -> Config:
@@ -156,13 +156,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     ConfigError
         If it cannot be read or is no TOML.
     """
+    return {key: value for key, value in read_table(path).items() if key not in DESCRIPTIVE}
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """All of a TOML file; errors as in `read_toml`."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"Cannot read the configuration '{path}': {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"'{path}' is no valid TOML: {error}.") from error
-    return {key: value for key, value in table.items() if key not in _DESCRIPTIVE}
 
 
 def known_keys(train: TrainConfig) -> dict[str, dict[str, Option]]:

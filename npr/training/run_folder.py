@@ -13,7 +13,7 @@ from typing import Any
 import tomli_w
 
 from npr.errors import ConfigError, RunBusyError, StorageError
-from npr.training.config import Config, read_toml
+from npr.training.config import DESCRIPTIVE, Config, read_table, read_toml
 from npr.training.history import Checkpoints
 from npr.training.metrics import MetricsLog
 from npr.training.run_lookup import CONFIG, RUNS, known_runs, number, runs
@@ -155,6 +155,17 @@ def read_config(path: Path) -> Config:
     if not (path / CONFIG).is_file():
         raise ConfigError(f"'{path}' is no run folder: it has no {CONFIG}.{known_runs()}")
     return Config.from_flat(read_toml(path / CONFIG))
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """The tables of a run's config.toml that describe it: "provenance" and "dataset".
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    return {key: table for key, table in read_table(path / CONFIG).items() if key in DESCRIPTIVE}
 
 
 def _numbered(name: str) -> Path:

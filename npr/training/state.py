@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npr.context import State
+from npr.context import Model, State
 from npr.optimizers import OptState
 from npr.params import Array, Buffers, Params
 from npr.schedules import Schedule, ScheduleState
@@ -170,6 +170,24 @@ def restore(parts: Parts, stored: Snapshot) -> TrainingState:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The checkpoint of step {stored.step} does not fit this run: {error!r}.") from error
     return state
+
+
+def stored_weights(model: Model, stored: Snapshot, dtype: Any, best: bool = True) -> Weights:
+    """Parameters and statistics of a checkpoint: the best so far if it holds them and they are wanted, else its own.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint belongs to another model or precision.
+    """
+    weights = Weights(*model.init(np.random.default_rng(0), dtype))
+    prefix = "best/" if best and stored.state.get("best") else ""
+    try:
+        _fill(weights.params, stored.tensors, f"{prefix}params")
+        _fill(weights.buffers, stored.tensors, f"{prefix}buffers")
+    except ValueError as error:
+        raise CheckpointError(f"The checkpoint of step {stored.step} does not fit this run: {error!r}.") from error
+    return weights
 
 
 def _carried(state: TrainingState, stored: Snapshot, batch_size: int) -> State | None:

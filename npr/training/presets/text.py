@@ -1,0 +1,210 @@
+"""Settings of character models.
+
+NN stands for arXiv 1905.12080 and nnRNN/nnRNN_release (L its language_task.py, R its README, S its supplement), KA for
+karpathy/char-rnn, CH for yusuketomoto/chainer-char-rnn, TH for Sunnydreamrain/IndRNN_Theano_Lasagne.
+
+KA and CH take the gradient of the loss summed over the 50 steps of a chunk, npr that of the mean. Dividing the
+gradient by 50 is the same to RMSprop as dividing eps by 50, and a bound of 5 on the gradient becomes 5 / 50.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npr.training.presets.table import Preset, Table
+
+_SUMMED = "5 on the gradient of the sum over 50 steps"
+
+
+def _rates(lr: float, orth: float = 0.0, alpha: float = 0.9, source: str = "NN R") -> Preset:
+    """RMSprop with one rate, or with a second one for orthogonal parameters."""
+    second: Preset = {"lr_orth": (orth, source)} if orth else {}
+    return {"optimizer": ("rmsprop", source), "alpha": (alpha, source), "lr": (lr, source), **second}
+
+
+def _adam(lr: float, orth: float, clip: float, t_decay: float) -> Preset:
+    """What the README gives for nnRNN."""
+    return {
+        "optimizer": ("adam", "NN R"),
+        "beta1": (0.0, "NN R"),
+        "beta2": (0.9, "NN R"),
+        "lr": (lr, "NN R"),
+        "lr_orth": (orth, "NN R"),
+        "clip_norm": (clip, "NN R; no published revision clips, and norm or value is not said"),
+        "gamma_penalty": (1e-4, "NN R: delta"),
+        "decay_by_prefix": ({"layers.*.recurrent.T": t_decay}, "NN R: T decay"),
+        "skew_init": ("cayley", "NN R"),
+    }
+
+
+_PTB: Preset = {
+    "data": ("ptb", "NN"),
+    "split": ("auto", "the three files of the set"),
+    "lines": ("words", "NN L: spaces are symbols, lines end with <eos>"),
+    "order": ("appearance", "NN L"),
+    "layout": ("columns", "NN L: batchify"),
+    "epoch_state": ("reset", "NN L"),
+    "seq_len": (150, "NN L: bptt; also 300"),
+    "batch_size": (128, "NN L"),
+    "eval_batch_size": (10, "NN L"),
+    "embedding_size": (200, "NN L: emsize"),
+    "embedding_init": ("uniform-0.1", "NN L"),
+    "tied": (False, "NN L"),
+    "readout_init": ("uniform-0.1", "NN L: decoder"),
+    "w_init": ("kaiming-normal", "NN L: iinit kaiming"),
+    "epochs": (100, "NN L"),
+    "schedule": ("plateau", "NN L: both rates halved after an epoch whose validation is not better"),
+    "schedule_patience": (0, "NN L"),
+    "schedule_gamma": (0.5, "NN L"),
+    "hidden_size": (1024, "NN R"),
+}
+_ZERO: Preset = {"bias_init": ("zero", "NN L: decoder; the bias of the recurrence starts alike")}
+_MODRELU: Preset = {"activation": ("modrelu", "NN S A.1: every network without gates")}
+_LONG: Preset = {"seq_len": (300, "NN R")}
+_RNN: Preset = {**_PTB, **_ZERO, **_MODRELU, **_rates(1e-5)}
+_ORTH: Preset = {**_PTB, **_ZERO, **_MODRELU, **_rates(1e-4), "recurrent_init": ("cayley", "NN R; S: random")}
+_EXP: Preset = {
+    **_PTB,
+    **_ZERO,
+    **_rates(1e-3, 1e-4, source="NN R; its orthogonal rate is blank: that of S. 1386 units: 0.008 and 0.0008"),
+    "skew_init": ("cayley", "NN R"),
+}
+_NN: Preset = {**_PTB, **_ZERO, **_adam(2e-3, 2e-4, 10.0, 1e-5)}
+_NN_LONG: Preset = {**_PTB, **_ZERO, **_LONG, **_adam(2e-3, 2e-4, 5.0, 1e-6)}
+_EU: Preset = {
+    **_PTB,
+    **_rates(1e-3),
+    "w_init": ("uniform-0.01", "jingli9111/EUNN-tensorflow eunn.py"),
+    "rmsprop_form": ("tf1", "jingli9111/EUNN-tensorflow; NN does not say which code it used"),
+    "capacity": (4, "default of jingli9111/EUNN-tensorflow; NN does not say"),
+}
+_IND: Preset = {
+    "data": ("ptb", "TH"),
+    "lines": ("words", "as NN: the usual 50 symbols"),
+    "order": ("appearance", "no matter"),
+    "layout": ("columns", "TH: contiguous rows"),
+    "seq_len": (50, "TH; also 150"),
+    "batch_size": (128, "TH"),
+    "layers": (6, "TH: 1.26 bits per character, 1.23 at 150 steps"),
+    "hidden_size": (2000, "TH"),
+    "dropout": (0.25, "TH"),
+    "optimizer": ("adam", "TH"),
+    "lr": (2e-4, "TH"),
+    "weight_decay": (1e-4, "TH: PTB, not on u"),
+    "decay": ("coupled", "TH"),
+    "schedule": ("patience", "TH"),
+    "schedule_patience": (20, "TH"),
+    "schedule_gamma": (0.2, "TH"),
+    "schedule_minimum": (0.005, "TH: stops below 1e-6, a share of 0.005 of 2e-4"),
+    "epochs": (1000, "an upper limit: the schedule ends training"),
+    "u_max": (1.0, "TH: 2^(1/T); states that are carried on and on outgrow every number at more than 1"),
+    "clip_value": (10.0, "the authors' later PTB code"),
+}
+
+_SUM: Preset = {
+    "batch_size": (50, "KA and CH"),
+    "seq_len": (50, "KA and CH"),
+    "epochs": (50, "KA and CH"),
+    "data": ("tinyshakespeare", "the data set that comes with KA and CH"),
+    "optimizer": ("rmsprop", "KA and CH"),
+    "lr": (2e-3, "KA and CH"),
+    "alpha": (0.95, "KA and CH"),
+    "eps": (2e-10, "KA and CH: 1e-8 for the summed loss, here a fiftieth"),
+    "schedule": ("step", "KA and CH"),
+    "schedule_gamma": (0.97, "KA and CH: per epoch, from the end of the tenth on"),
+    "w_init": ("uniform-0.08", "KA and CH: every parameter"),
+    "readout_init": ("uniform-0.08", "KA and CH"),
+    "bias_init": ("uniform-0.08", "KA and CH"),
+}
+_KA: Preset = {
+    **_SUM,
+    "symbols": ("bytes", "KA"),
+    "order": ("sorted", "KA"),
+    "layout": ("wrapped", "KA: 423 + 23 batches of chunks of tinyshakespeare"),
+    "split": ("chunks:0.95:0.05", "KA"),
+    "epoch_state": ("carry", "KA"),
+    "clip_value": (0.1, f"KA: {_SUMMED}, every entry"),
+    "schedule_every": (423, "an epoch of tinyshakespeare"),
+    "schedule_after": (3807, "nine epochs of tinyshakespeare"),
+    "layers": (2, "KA"),
+    "hidden_size": (128, "KA"),
+    "dropout": (0.0, "KA"),
+    "eval_every": (1000, "KA"),
+}
+_CH: Preset = {
+    **_SUM,
+    "order": ("appearance", "CH"),
+    "layout": ("rotating", "CH: 446 updates an epoch of tinyshakespeare"),
+    "split": ("none", "CH"),
+    "epoch_state": ("carry", "CH"),
+    "embedding_size": (50, "CH: rnn_size"),
+    "embedding_init": ("uniform-0.08", "CH"),
+    "clip_norm": (0.1, f"CH: {_SUMMED}"),
+    "schedule_every": (446, "an epoch of tinyshakespeare"),
+    "schedule_after": (4014, "nine epochs of tinyshakespeare"),
+    "layers": (2, "CH"),
+    "hidden_size": (50, "CH"),
+    "log_every": (1, "the published table has a row for every update"),
+}
+_UNIFORM: Preset = {"recurrent_init": ("uniform-0.08", "KA: every parameter")}
+
+_OURS = "our choice, not tuned"
+_LAPTOP: Preset = {
+    "data": ("tinyshakespeare", "a megabyte of text that may be downloaded"),
+    "layout": ("wrapped", "KA"),
+    "split": ("chunks:0.9:0.05", "KA holds out 0.05; ours the same share for a test, too"),
+    "epoch_state": ("carry", "KA"),
+    "batch_size": (50, "KA"),
+    "seq_len": (50, "KA"),
+    "steps": (3000, "seven passes"),
+    "hidden_size": (256, "a size that two cores train in minutes"),
+    "optimizer": ("adam", _OURS),
+    "lr": (2e-3, "KA, with another optimiser"),
+    "schedule": ("cosine", _OURS),
+    "clip_norm": (1.0, _OURS),
+    "eval_every": (500, "six validations"),
+}
+_LAPTOP_ORTH: Preset = {**_LAPTOP, "lr_orth": (2e-4, "NN R: a tenth of lr, as for PTB")}
+_LAPTOP_IND: Preset = {
+    **_LAPTOP,
+    "layers": (3, "half of TH"),
+    "norm": ("time", "as in the other presets of indrnn"),
+    "eval_norm": ("running", "a figure that does not depend on the batches"),
+    "reestimate": (20, "statistics of a network that changes quickly"),
+}
+
+
+def _with(preset: Preset, source: str, **changes: Any) -> Preset:
+    """A preset with other values, which share a source."""
+    return {**preset, **{key: (value, source) for key, value in changes.items()}}
+
+
+TABLE: Table = {
+    ("rnn", "charlm"): {
+        "laptop": _LAPTOP,
+        "paper": _RNN,
+        "paper-300": {**_RNN, **_LONG},
+        "char-rnn": {**_KA, **_UNIFORM},
+        "chainer": {**_CH, **_UNIFORM},
+    },
+    ("rnn-orth", "charlm"): {"laptop": _LAPTOP, "paper": _ORTH, "paper-300": {**_ORTH, **_LONG}},
+    ("irnn", "charlm"): {"laptop": _with(_LAPTOP, "ReLU without bounds on W_rec: carefully", lr=5e-4)},
+    ("exprnn", "charlm"): {"laptop": _LAPTOP_ORTH, "paper": _EXP, "paper-300": {**_EXP, **_LONG}},
+    ("scornn", "charlm"): {"laptop": _LAPTOP_ORTH},
+    ("nnrnn", "charlm"): {"laptop": _LAPTOP_ORTH, "paper": _NN, "paper-300": _NN_LONG},
+    ("eurnn", "charlm"): {"laptop": _LAPTOP, "paper": _EU, "paper-300": {**_EU, **_LONG}},
+    ("indrnn", "charlm"): {"laptop": _LAPTOP_IND, "paper": _IND},
+}
+
+# Of networks with gates; NN S gives 1024 units with 0.008 and 475 with 0.001 at 150 steps, 0.003 at 300.
+_LSTM: Preset = {**_PTB, **_rates(1e-3, alpha=0.99, source="NN S"), "hidden_size": (475, "NN S: 1.41 bits (asRNN)")}
+GATED: Table = {
+    ("lstm", "charlm"): {
+        "laptop": _LAPTOP,
+        "paper": _LSTM,
+        "paper-300": {**_LSTM, **_LONG, **_rates(3e-3, source="NN S")},
+        "char-rnn": _KA,
+        "chainer": _CH,
+    },
+    ("gru", "charlm"): {"laptop": _LAPTOP, "char-rnn": _KA},
+}
