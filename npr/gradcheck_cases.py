@@ -53,6 +53,7 @@ DEPTHS: Mapping[str, Mapping[str, Any]] = {
     "indrnn-residual": {"blocks": 1},
     "indrnn-dense": {"growth": 1, "blocks": "1,1"},
     "eurnn": {"capacity": 2},
+    "resrnn": {"linearity": 0.7},
 }
 DROPOUTS: Mapping[str, Any] = {
     "dropout": 0.3,

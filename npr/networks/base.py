@@ -23,6 +23,7 @@ class Cache(NamedTuple):
     readout: Any
     last: tuple[Array, Array] | None
     kept: dict[str, Array]
+    own_start: bool  # no initial state was passed in
 
 
 class Layers(NamedTuple):
@@ -50,8 +51,7 @@ class Network:
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> tuple[Params, Buffers]:
         """Parameters as views of one flat buffer of `dtype`; batch norm's statistics in float64."""
         params, buffers = self._init_layers(rng)
-        size = (self.readout_size(), self.output_size)
-        params |= prefixed("readout.", Linear(*size).init(rng, self.readout_init, self.bias_init))
+        params |= prefixed("readout.", self._init_readout(rng))
         return parameters.pack(params, dtype), buffers
 
     def forward(
@@ -69,7 +69,7 @@ class Network:
         ----------
         x : Array (T, B, input_size), in the dtype of the parameters
         state : tuple of Array (B, n), optional
-            Initial state of every recurrent layer; zero if not given.
+            Initial state of every recurrent layer; the network's own, mostly zero, if not given.
         lengths : Array (B,) of int, optional
             Steps of every sequence, 1..T. A sequence that has ended keeps its state, counts in no statistics,
             and its later outputs are zero.
@@ -84,19 +84,19 @@ class Network:
         ValueError
             If a shape or dtype does not fit.
         """
-        dtype = params["readout.W"].dtype
+        dtype = next(iter(params.values())).dtype
         self._check(x, dtype, state)
         slicing = cut(x.shape[0], x.shape[1], lengths)
         run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype)
         signal = Signal(slicing.split(x), self.input_size)
-        sizes = self.state_sizes()
-        starts = [np.zeros((slicing.slices, slicing.rows, n), dtype) for n in sizes]
-        if state is not None:
+        if state is None:
+            starts = self._starts(run, params)
+        else:
             starts = [slicing.split_rows(part.astype(dtype, copy=False)) for part in state]
         done = self._forward_layers(run, params, buffers, signal, starts)
         output, readout, last = self._read(run, scope(params, "readout."), done.top)
         final = tuple(slicing.join_rows(h[:, -1]) for h in done.states)
-        cache = Cache(run, signal, done.caches, done.top, readout, last, done.kept)
+        cache = Cache(run, signal, done.caches, done.top, readout, last, done.kept, state is None)
         return Forward(output, final, done.buffers, cache)
 
     def backward(
@@ -122,10 +122,9 @@ class Network:
             If a shape does not fit.
         """
         run = cache.run
-        sizes = self.state_sizes()
         slicing = run.slicing
         self._check_gradient(slicing, d_output, d_state)
-        carries = [np.zeros((slicing.slices, slicing.rows, n), run.dtype) for n in sizes]
+        carries = self._zeros(run)
         if d_state is not None:
             carries = [slicing.split_rows(part.astype(run.dtype, copy=False)) for part in d_state]
         grads, dy = self._read_backward(run, scope(params, "readout."), cache, d_output)
@@ -159,6 +158,16 @@ class Network:
     def readout_size(self) -> int:
         """Channels that the readout sees."""
         return self.state_sizes()[-1]
+
+    def _starts(self, run: Pass, params: Params) -> list[Array]:
+        """States (S, R, n) before the first step where the caller passes none."""
+        return self._zeros(run)
+
+    def _zeros(self, run: Pass) -> list[Array]:
+        return [np.zeros((run.slicing.slices, run.slicing.rows, n), run.dtype) for n in self.state_sizes()]
+
+    def _init_readout(self, rng: np.random.Generator) -> dict[str, Array]:
+        return Linear(self.readout_size(), self.output_size).init(rng, self.readout_init, self.bias_init)
 
     def _read(self, run: Pass, params: Params, top: Signal):
         if self.readout == "last":
