@@ -65,9 +65,10 @@ def _relu_step(z, bias):
 
 @inline
 def _stream_step(r, f, bias, linearity, gain, y, after):
-    """y (R, O), and as the states of the next stream `after` (R, n) all of s = linearity r + gain (f + bias) but its end.
+    """s = linearity r + gain (f + bias), all (R, n): its last columns into y (R, O), all but the last D of the whole
+    line into `after` (R n - D,), the next step's line behind the first input.
 
-    The columns of `after` for the input hold what fell off until the input is written.
+    What falls off the right of a row stands where the next row's input will be written.
     """
     rows, n = r.shape
     first = n - y.shape[1]
