@@ -57,6 +57,7 @@ DEPTHS: Mapping[str, Mapping[str, Any]] = {
     "indrnn-dense": {"growth": 1, "blocks": "1,1"},
     "eurnn": {"capacity": 2},
     "rrn": {"widths": "3,5"},
+    "resrnn": {"linearity": 0.7},
 }
 DROPOUTS: Mapping[str, Any] = {
     "dropout": 0.3,

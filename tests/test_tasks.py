@@ -49,7 +49,7 @@ def test_the_shape_of_the_task(name: str) -> None:
         "accuracy",
         True,
     )
-    assert [field.name for field in dataclasses.fields(task)] == ["permutation", "split", "pixels"]
+    assert [field.name for field in dataclasses.fields(task)] == ["permutation", "split", "pixels", "loss"]
 
 
 @pytest.mark.parametrize(("name", "order"), [("smnist", "none"), ("pmnist", "numpy:92916")])
@@ -57,7 +57,7 @@ def test_the_default_permutation(name: str, order: str) -> None:
     assert tasks.get(name)().permutation == order
 
 
-@pytest.mark.parametrize("option", [{"permutation": "numpy"}, {"split": "half"}, {"pixels": "float"}])
+@pytest.mark.parametrize("option", [{"permutation": "numpy"}, {"split": "half"}, {"pixels": "float"}, {"loss": "l1"}])
 @pytest.mark.parametrize("name", TASKS)
 def test_bad_options_are_refused_at_once(name: str, option: dict[str, str]) -> None:
     with pytest.raises(ConfigError):

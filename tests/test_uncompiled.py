@@ -18,7 +18,7 @@ from npr.backends import get_backend
 from npr.context import Context
 
 options = json.loads(sys.argv[1])
-model = npr.build("indrnn", input_size=2, output_size=3, hidden_size=5, layers=2, **options)
+model = npr.build(input_size=2, output_size=3, hidden_size=5, **options)
 rng = np.random.default_rng(0)
 params, buffers = model.init(rng, np.float64)
 x = rng.standard_normal((4, 3, 2))
@@ -38,7 +38,14 @@ def _run(options: dict, uncompiled: bool) -> dict:
 @pytest.mark.parametrize("norm", ["none", "time", "step"])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_plain_python_agrees_with_the_compiled_kernels(norm: str, activation: str) -> None:
-    options = {"norm": norm, "activation": activation}
+    assert_agreement({"name": "indrnn", "layers": 2, "norm": norm, "activation": activation})
+
+
+def test_the_shifted_stream_agrees_too() -> None:
+    assert_agreement({"name": "resrnn", "linearity": 0.7})
+
+
+def assert_agreement(options: dict) -> None:
     plain, compiled = (_run(options, uncompiled) for uncompiled in (True, False))
     assert plain.keys() == compiled.keys()
     for name, value in compiled.items():

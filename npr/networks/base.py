@@ -27,6 +27,7 @@ class Cache(NamedTuple):
     readout: Any
     last: tuple[Array, Array] | None
     kept: dict[str, Array]
+    own_start: bool  # no initial state was passed in
 
 
 class Layers(NamedTuple):
@@ -55,11 +56,8 @@ class Network(SymbolOptions):
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> tuple[Params, Buffers]:
         """Parameters as views of one flat buffer of `dtype`; batch norm's statistics in float64."""
         params, buffers = self._init_layers(rng)
-        size = (self.readout_size(), self.output_size)
-        params |= prefixed("readout.", Linear(*size).init(rng, self.readout_init, self.bias_init))
+        params |= prefixed("readout.", self._init_readout(rng))
         params = prefixed(EMBEDDING, self._embedding.init(rng, self.embedding_init)) | params
-        if self.tied:
-            del params["readout.W"]
         return parameters.pack(params, dtype), buffers
 
     def forward(
@@ -77,7 +75,7 @@ class Network(SymbolOptions):
         ----------
         x : Array (T, B, input_size), in the dtype of the parameters; or (T, B) of int, symbols 0..input_size-1
         state : tuple of Array (B, n), optional
-            Initial state of every recurrent layer; zero if not given.
+            Initial state of every recurrent layer; the network's own, mostly zero, if not given.
         lengths : Array (B,) of int, optional
             Steps of every sequence, 1..T. A sequence that has ended keeps its state, counts in no statistics,
             and its later outputs are zero.
@@ -92,19 +90,19 @@ class Network(SymbolOptions):
         ValueError
             If a shape or dtype does not fit.
         """
-        dtype = params["readout.bias"].dtype
+        dtype = next(iter(params.values())).dtype
         self._check(x, dtype, state)
         slicing = cut(x.shape[0], x.shape[1], lengths)
         run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype)
         symbols, signal = self._read_input(run, params, x)
-        sizes = self.state_sizes()
-        starts = [np.zeros((slicing.slices, slicing.rows, n), dtype) for n in sizes]
-        if state is not None:
+        if state is None:
+            starts = self._starts(run, params)
+        else:
             starts = [slicing.split_rows(part.astype(dtype, copy=False)) for part in state]
         done = self._forward_layers(run, params, buffers, signal, starts)
         output, readout, last = self._read(run, self._readout(params), done.top)
         final = tuple(slicing.join_rows(h[:, -1]) for h in done.states)
-        cache = Cache(run, signal, symbols, done.caches, done.top, readout, last, done.kept)
+        cache = Cache(run, signal, symbols, done.caches, done.top, readout, last, done.kept, state is None)
         return Forward(output, final, done.buffers, cache)
 
     def backward(
@@ -130,10 +128,9 @@ class Network(SymbolOptions):
             If a shape does not fit.
         """
         run = cache.run
-        sizes = self.state_sizes()
         slicing = run.slicing
         self._check_gradient(slicing, d_output, d_state)
-        carries = [np.zeros((slicing.slices, slicing.rows, n), run.dtype) for n in sizes]
+        carries = self._zeros(run)
         if d_state is not None:
             carries = [slicing.split_rows(part.astype(run.dtype, copy=False)) for part in d_state]
         grads, dy = self._read_backward(run, self._readout(params), cache, d_output)
@@ -190,6 +187,20 @@ class Network(SymbolOptions):
     def _readout(self, params: Params) -> Params:
         own = scope(params, "readout.")
         return {"W": np.ascontiguousarray(params[EMBEDDING + "W"].T), **own} if self.tied else own
+
+    def _starts(self, run: Pass, params: Params) -> list[Array]:
+        """States (S, R, n) before the first step where the caller passes none."""
+        return self._zeros(run)
+
+    def _zeros(self, run: Pass) -> list[Array]:
+        return [np.zeros((run.slicing.slices, run.slicing.rows, n), run.dtype) for n in self.state_sizes()]
+
+    def _init_readout(self, rng: np.random.Generator) -> dict[str, Array]:
+        size = (self.readout_size(), self.output_size)
+        own = Linear(*size).init(rng, self.readout_init, self.bias_init)
+        if self.tied:
+            del own["W"]
+        return own
 
     def _read(self, run: Pass, params: Params, top: Signal):
         if self.readout == "last":

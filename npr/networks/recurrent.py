@@ -71,7 +71,7 @@ class RecurrentNetwork(Network):
         one_of(tuple(initializers.WEIGHTS), w_init=self.w_init, readout_init=self.readout_init)
         one_of(tuple(initializers.BIASES), bias_init=self.bias_init)
         within("[0, 1)", dropout=self.dropout)
-        self.check_symbols((self.input_size, self.output_size), self.hidden_size)
+        self.check_symbols((self.input_size, self.output_size), self.readout_size())
 
     def cell(self, input_size: int) -> Cell:
         """The cell of a layer that reads `input_size` features."""

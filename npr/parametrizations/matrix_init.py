@@ -33,7 +33,6 @@ MATRICES: dict[str, Callable[[np.random.Generator, int], Array]] = {
     "fan-in": lambda rng, size: uniform(rng, (size, size), size**-0.5),  # torch.nn.LSTM
     "uniform-0.08": lambda rng, size: uniform(rng, (size, size), 0.08),  # char-rnn
     "normal-0.001": lambda rng, size: normal(rng, (size, size), 0.001),
-    "uniform-0.08": lambda rng, size: uniform(rng, (size, size), 0.08),  # karpathy/char-rnn
     "identity": lambda rng, size: np.eye(size),  # arXiv 1504.00941
     "scaled-identity": lambda rng, size: 0.01 * np.eye(size),  # arXiv 1504.00941, speech
     "release": release,

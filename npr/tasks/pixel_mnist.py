@@ -13,6 +13,7 @@ from npr.data import idx, known, synthetic
 from npr.data.download import Unreachable
 from npr.data.loading import load
 from npr.errors import ConfigError
+from npr.fields import one_of
 from npr.registry import tasks, unknown
 from npr.tasks import permutation, split
 from npr.tasks.base import Baseline, Log, to_stderr
@@ -24,6 +25,7 @@ SCALES = {
     "signed": 2 * _BYTES / 255 - 1,
     "signed256": 2 * (_BYTES / 256 - 0.5),
 }
+LOSSES = ("cross-entropy", "mse", "smooth-l1")
 SOURCES = ["auto", "mnist", "synthetic"]
 
 
@@ -41,20 +43,21 @@ class PixelMnist:
     permutation : order of the pixels, "numpy:SEED", "torch:SEED" or "none"
     split : images held out for validation, "tail:COUNT", "random:COUNT:SEED", "nnrnn" or "none"
     pixels : "unit" p/255, "signed" 2p/255 - 1, "signed256" 2 (p/256 - 0.5) for a byte p
+    loss : "cross-entropy", or "mse" or "smooth-l1" of the outputs against the one-hot vector of the digit
 
-    Source: unit nnRNN and res-rnn, signed batzner/indrnn, signed256 the IndRNN authors' code.
+    Source: unit nnRNN and res-rnn, signed batzner/indrnn, signed256 the IndRNN authors' code; smooth-l1 res-rnn.
     """
 
     permutation: str = "none"
     split: str = "tail:5000"
     pixels: str = "signed"
+    loss: str = "cross-entropy"
 
     name: ClassVar[str] = "smnist"
     input_size: ClassVar[int] = 1
     output_size: ClassVar[int] = 10
     seq_len: ClassVar[int] = 784
     readout: ClassVar[str] = "last"
-    loss: ClassVar[str] = "cross-entropy"
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     baseline: ClassVar[Baseline | None] = None
@@ -65,6 +68,7 @@ class PixelMnist:
         split.check(self.split)
         if self.pixels not in SCALES:
             raise ConfigError(unknown("pixel scale", self.pixels, sorted(SCALES)))
+        one_of(LOSSES, loss=self.loss)
 
     def open(
         self, data: str = "auto", data_dir: str | os.PathLike[str] | None = None, log: Log = to_stderr

@@ -1,0 +1,168 @@
+"""ResRNN: a stream that moves past one residual block, inputs entering on the left, outputs leaving on the right.
+
+Parameter names layers.0.{s0, W1, b1, W2, b2}; there is no readout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npr import initializers
+from npr.context import GradSignal, Pass, Signal
+from npr.errors import ConfigError
+from npr.fields import one_of, whole, within
+from npr.layers.linear import gradient_last
+from npr.networks.base import Cache, Layers, Network
+from npr.params import Array, Buffers, Params, prefixed, scope
+from npr.registry import models
+
+_LAYER = "layers.0."
+# Streams from which on a weight and its gradient outgrow the second cache: then a tile has twice as many steps.
+_WIDE = 384
+
+
+class StreamCache(NamedTuple):
+    """What the backward pass needs: row t of r holds r_{t+1} = [x_{t+1} | h_t], row t of z the hidden z_{t+1}."""
+
+    r: Array  # (S, T+1, R, n)
+    z: Array  # (S, T+1, R, n)
+
+
+@models.register("resrnn")
+@dataclass(frozen=True)
+class ResRNN(Network):
+    """A residual block with a weighted skip, run over a stream that shifts by input_size columns a step.
+
+    r_t = [x_t | h_{t-1}], s_t = linearity r_t + (1 - linearity) (max(r_t W1 + b1, 0) W2 + b2); the state h_t is the
+    left-most hidden_size columns of s_t, the output its right-most output_size columns. The two overlap. Without an
+    initial state h_0 = (1 - linearity) s0 with s0 learnt; one that is passed in is taken as it is.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        Features per step, and outputs: at most input_size + hidden_size.
+    hidden_size : int
+        Columns of the state.
+    readout : {"last", "every"}
+        Whether the output is that of the last step or of every step.
+    linearity : float
+        Weight of the skip.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+
+    Source: DoxasticFox/res-rnn, nnmodules/__init__.py. Its initial weights: W1 Glorot uniform, W2 Kaiming uniform,
+    all else zero.
+    """
+
+    input_size: int
+    output_size: int
+    hidden_size: int = 200
+    readout: str = "last"
+    linearity: float = 0.99999
+
+    def __post_init__(self) -> None:
+        whole("[1, 1e9]", input_size=self.input_size, output_size=self.output_size, hidden_size=self.hidden_size)
+        one_of(("last", "every"), readout=self.readout)
+        within("[0, 1)", linearity=self.linearity)
+        self.check_symbols((self.input_size, self.output_size), self.readout_size())
+        if self.tied:
+            raise ConfigError("tied = true: resrnn has no readout whose weight the embedding could be.")
+        if self.output_size > self._width:
+            raise ConfigError(
+                f"hidden_size = {self.hidden_size} is not valid; outputs are columns of the stream, so "
+                f"input_size + hidden_size must be at least output_size = {self.output_size}."
+            )
+
+    @property
+    def _width(self) -> int:
+        """Columns of the stream."""
+        return self.features + self.hidden_size
+
+    @property
+    def _gain(self) -> float:
+        """Weight of the block."""
+        return 1 - self.linearity
+
+    def state_sizes(self) -> list[int]:
+        """One state."""
+        return [self.hidden_size]
+
+    def readout_size(self) -> int:
+        """The output's own columns."""
+        return self.output_size
+
+    def decays(self, name: str) -> bool:
+        """The two matrices."""
+        return name.endswith((".W1", ".W2"))
+
+    def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
+        n = self._width
+        own = {
+            "s0": np.zeros(self.hidden_size),
+            "W1": initializers.glorot_uniform(rng, (n, n)),
+            "b1": np.zeros(n),
+            "W2": initializers.kaiming_uniform(rng, (n, n)),
+            "b2": np.zeros(n),
+        }
+        return prefixed(_LAYER, own), {}
+
+    def _starts(self, run: Pass, params: Params) -> list[Array]:
+        shape = (run.slicing.slices, run.slicing.rows, self.hidden_size)
+        return [np.broadcast_to(self._gain * params[_LAYER + "s0"], shape)]
+
+    def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
+        own, n, backend = scope(params, _LAYER), self._width, run.context.backend
+        r, z, y = run.buffer(n), run.buffer(n), run.buffer(self.output_size)
+        r[:, 0, :, self.features :] = starts[0]
+        biases = [np.tile(own[name], (run.slicing.rows, 1)) for name in ("b1", "b2")]
+        backend.kernels.shifted.shifted_forward(
+            x.raw, backend.pack(own["W1"]), biases[0], backend.pack(own["W2"]), biases[1], self._stream(run), r, z, y
+        )
+        kept = {}
+        if "pre_activation" in run.context.keep:
+            a = np.zeros_like(r)
+            a[:, 1:] = r[:, :-1] @ own["W1"] + own["b1"]
+            kept[_LAYER + "pre_activation"] = run.slicing.join(a)
+        states = [r[..., self.features :]]
+        return Layers(Signal(y, self.output_size), states, buffers, StreamCache(r, z), kept)
+
+    def _backward_layers(
+        self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
+    ) -> dict[str, Array]:
+        own, n, backend, dtype = scope(params, _LAYER), self._width, run.context.backend, run.dtype
+        slices, rows = run.slicing.slices, run.slicing.rows
+        dw_1, dw_2 = np.empty((slices, n, n), dtype), np.empty((slices, n, n), dtype)
+        sums_1, sums_2 = np.empty((slices, rows, n), dtype), np.empty((slices, rows, n), dtype)
+        target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
+        backend.kernels.shifted.shifted_backward(
+            backend.pack(own["W1"].T), backend.pack(own["W2"].T), self._stream(run), *cache.layers,
+            dy.raw, dy.first, target, dw_1, dw_2, sums_1, sums_2, carries[0],
+        )  # fmt: skip
+        d_start = self._gain * carries[0].sum((0, 1)) if cache.own_start else np.zeros(self.hidden_size)
+        sums = {"s0": d_start, "b1": sums_1.sum((0, 1)), "b2": sums_2.sum((0, 1))}
+        return prefixed(_LAYER, sums | {"W1": dw_1.sum(0), "W2": dw_2.sum(0)})
+
+    def _stream(self, run: Pass) -> Any:
+        steps = run.slicing.steps if self._width < _WIDE else 2 * run.slicing.steps
+        return run.context.backend.kernels.shifted.Stream(run.slicing.lengths, self.linearity, self._gain, steps)
+
+    def _init_readout(self, rng: np.random.Generator) -> dict[str, Array]:
+        return {}
+
+    def _read(self, run: Pass, params: Params, top: Signal):
+        if self.readout == "last":
+            y = run.slicing.last(top.raw)
+            return y, None, (y, y)
+        return run.slicing.join(top.raw) * self._valid(run), None, None
+
+    def _read_backward(self, run: Pass, params: Params, cache: Cache, d_output: Array):
+        d_output = np.asarray(d_output, run.dtype)
+        if cache.last is None:
+            return {}, GradSignal(run.slicing.split(d_output * self._valid(run)))
+        return {}, gradient_last(run, cache.top, cache.last[0], d_output, run.buffer(self.output_size))
