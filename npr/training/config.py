@@ -18,7 +18,7 @@ from npr.training.train_config import TrainConfig
 
 RESUMABLE = ("epochs", "steps", "max_time", "threads")
 # Tables of a stored config.toml that describe the run instead of configuring it.
-_DESCRIPTIVE = ("provenance", "dataset")
+_DESCRIPTIVE = ("provenance", "dataset", "imported")
 
 
 class Built(NamedTuple):
@@ -149,13 +149,27 @@ def read_toml(path: Path) -> dict[str, Any]:
     ConfigError
         If it cannot be read or is no TOML.
     """
+    return {key: value for key, value in _parsed(path).items() if key not in _DESCRIPTIVE}
+
+
+def read_origin(path: Path) -> dict[str, Any]:
+    """The table of a stored configuration that says which file the first weights came from, where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or is no TOML.
+    """
+    return {key: value for key, value in _parsed(path).items() if key == "imported"}
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"Cannot read the configuration '{path}': {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"'{path}' is no valid TOML: {error}.") from error
-    return {key: value for key, value in table.items() if key not in _DESCRIPTIVE}
 
 
 def known_keys(train: TrainConfig) -> dict[str, dict[str, Option]]:
