@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from npr.interop.contents import ForeignError, shown
 
 MAX_STREAM = 8 << 20
-MAX_OPCODES = 500_000
+MAX_OPCODES = 300_000
 MAX_DEPTH = 32
 MAX_BITS = 128
 _LITERALS = {
@@ -187,7 +187,8 @@ class _Machine:
         full = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else ""
         if full not in self._names:
             raise ForeignError(
-                f"it asks for {shown(full)}, which is never run from a weight file; allowed: {', '.join(self._names)}"
+                f"it asks for {shown(full)}, which is never run from a weight file; "
+                f"allowed: {', '.join(self._names) or 'none here'}. Save model.state_dict() instead of a whole model"
             )
         self._stack.append(self._names[full])
 
