@@ -23,7 +23,7 @@ LEVELS = [
     {"losses", "clipping", "optimizers", "optimizer_groups", "schedules", "segments"},
     {"data", "tasks", "finite_difference"},
     {"gradcheck", "gradcheck_cases", "training"},
-    {"sampling"},
+    {"sampling", "interop"},
 ]
 
 

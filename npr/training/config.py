@@ -18,7 +18,7 @@ from npr.training.train_config import TrainConfig
 
 RESUMABLE = ("epochs", "steps", "max_time", "threads")
 # Tables of a stored config.toml that describe the run instead of configuring it.
-DESCRIPTIVE = ("provenance", "dataset")
+DESCRIPTIVE = ("provenance", "dataset", "imported")
 
 
 class Built(NamedTuple):
@@ -77,6 +77,8 @@ class Config:
         model = _make(classes["model"], {**self.parts["model"], **sizes})
         if getattr(model, "embedding_size", 0) and not getattr(task, "discrete", False):
             raise ConfigError(f"embedding_size = {model.embedding_size}: {self.train.task} has no symbols: set 0.")
+        if getattr(model, "bidirectional", False) and getattr(task, "discrete", False):
+            raise ConfigError(f"bidirectional = true: {self.train.task} asks for what a reader from the end has seen.")
         return Built(model, task, self._optimizer(classes), _make(classes["schedule"], self.parts["schedule"]))
 
     def _optimizer(self, classes: dict[str, type]) -> Any:
@@ -157,6 +159,17 @@ def read_toml(path: Path) -> dict[str, Any]:
         If it cannot be read or is no TOML.
     """
     return {key: value for key, value in read_table(path).items() if key not in DESCRIPTIVE}
+
+
+def read_origin(path: Path) -> dict[str, Any]:
+    """The table of a stored configuration that says which file the first weights came from, where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or is no TOML.
+    """
+    return {key: value for key, value in read_table(path).items() if key == "imported"}
 
 
 def read_table(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from npr.errors import ConfigError, StorageError
 from npr.training.checkpoint import Snapshot, load, read_manifest, step_of
-from npr.training.config import RESUMABLE, Config
+from npr.training.config import RESUMABLE, Config, read_origin
 from npr.training.evaluation import score
 from npr.training.events import SILENT, Events
 from npr.training.finish import as_it_is, chosen, describe
@@ -19,7 +19,7 @@ from npr.training.parts import Parts, open_parts
 from npr.training.provenance import provenance, versions
 from npr.training.result import Result, read_result
 from npr.training.run_folder import RESULT, RunFolder, read_config
-from npr.training.run_lookup import find_run
+from npr.training.run_lookup import CONFIG, find_run
 from npr.training.state import TrainingState, fresh, restore
 from npr.training.trainer import Trainer
 
@@ -67,7 +67,7 @@ def fit(
         try:
             parts = _parts(config, parts, events)
             state = fresh(parts)
-            folder.write_config(config, _about(parts))
+            folder.write_config(config, describe_run(parts))
         except BaseException:
             folder.discard()
             raise
@@ -126,7 +126,7 @@ def resume(
             factor = parts.schedule.factor(state.horizon, state.horizon) * state.schedule.factor
             events.on_message(f"The schedule ends at update {state.horizon}; later ones have {factor:g} of lr.")
         if changes:
-            folder.write_config(config, _about(parts))
+            folder.write_config(config, describe_run(parts) | read_origin(path / CONFIG))
         return trainer.run()
 
 
@@ -221,7 +221,7 @@ def _check_same(path: Path, stored: Snapshot, config: Config, events: Events) ->
         events.on_message(f"'{path}' was written with {', '.join(other)}: the last bits may come out differently.")
 
 
-def _about(parts: Parts) -> dict[str, Any]:
+def describe_run(parts: Parts) -> dict[str, Any]:
     """Tables that describe a run beside its configuration."""
     dataset = {key: value for key, value in parts.dataset.provenance.items() if value is not None}
     return {"provenance": provenance(), "dataset": {"name": parts.dataset.name, **plain(dataset)}}

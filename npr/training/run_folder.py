@@ -129,7 +129,7 @@ class RunFolder:
         config : Config
             The keys and values.
         about : dict
-            Tables that describe the run: "provenance", "dataset".
+            Tables that describe the run: "provenance", "dataset", and "imported" for weights from a file.
 
         Raises
         ------

@@ -1,0 +1,86 @@
+"""A zip file that is read member by member, within limits; nothing of it is ever written to a disk."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+
+from npr.interop.contents import MAX_BYTES, MAX_TENSORS, ForeignError, shown
+
+# torch and NumPy store members as they are. One that was packed again may not grow beyond this.
+MAX_INFLATED = 64 << 20
+_ENTRY = b"PK\x01\x02"
+_STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+
+
+class Archive:
+    """Members of a zip file by name.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+
+    Raises
+    ------
+    ForeignError
+        If it is damaged, or a member has a name with "..", a name twice, a password, a way of compression that
+        nobody needs, or would grow beyond the limits.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if data.count(_ENTRY) > 2 * MAX_TENSORS:
+            raise ForeignError(f"it has more than {2 * MAX_TENSORS:,} members")
+        try:
+            self._file = zipfile.ZipFile(io.BytesIO(data))
+        except _FAULTS as error:
+            raise ForeignError(f"it is a damaged zip file ({str(error)[:80]})") from error
+        members = self._file.infolist()
+        self._members = {member.filename: member for member in members}
+        if len(self._members) != len(members):
+            raise ForeignError("two members have the same name")
+        for member in members:
+            _check(member, len(data))
+        inflated = sum(member.file_size for member in members if member.compress_type == _DEFLATED)
+        if inflated > MAX_INFLATED:
+            raise ForeignError(f"its compressed members would grow to {inflated:,} bytes, {MAX_INFLATED:,} are allowed")
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all members."""
+        return list(self._members)
+
+    def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
+        """Bytes of one member, of which there are at most `limit`.
+
+        Raises
+        ------
+        ForeignError
+            If there is none of that name, or it is larger or damaged.
+        """
+        if name not in self._members:
+            raise ForeignError(f"it lacks the member {shown(name)}")
+        member = self._members[name]
+        if member.file_size > limit:
+            raise ForeignError(f"member {shown(name)} has {member.file_size:,} bytes, at most {limit:,} were expected")
+        try:
+            with self._file.open(member) as opened:
+                return opened.read(limit + 1)
+        except _FAULTS as error:
+            raise ForeignError(f"member {shown(name)} is damaged ({str(error)[:80]})") from error
+
+
+def _check(member: zipfile.ZipInfo, size: int) -> None:
+    name = member.filename
+    if ".." in name.split("/") or name.startswith("/") or "\\" in member.orig_filename or ":" in name:
+        raise ForeignError(f"member {shown(name)} has a name that leads out of the file")
+    if member.flag_bits & 1:
+        raise ForeignError(f"member {shown(name)} is encrypted")
+    if member.compress_type not in (_STORED, _DEFLATED):
+        raise ForeignError(f"member {shown(name)} is compressed in an unusual way")
+    if member.compress_type == _STORED and member.file_size > size:
+        raise ForeignError(f"member {shown(name)} claims more bytes than the file has")
+
+
+_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, KeyError)
