@@ -58,7 +58,7 @@ def retrieve(file: KnownFile, mirrors: Sequence[str]) -> Received:
     Parameters
     ----------
     file : KnownFile
-        What to get; mirrors hold it as `NAME.gz`.
+        What to get; mirrors hold it as `NAME.gz`, or as it says.
     mirrors : sequence of str
         Folders on the web, best first.
 
@@ -73,7 +73,7 @@ def retrieve(file: KnownFile, mirrors: Sequence[str]) -> Received:
     """
     reasons = []
     for mirror in mirrors:
-        url = f"{mirror}/{file.name}.gz"
+        url = f"{mirror}/{file.remote or f'{file.name}.gz'}"
         try:
             raw = _transfer(url, file.size + _SLACK)
             content = contents.unpack_bytes(raw, file.size, url)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
-from npr.data import idx
+from npr.data import fsdd, idx
 from npr.errors import ConfigError, DataError
 from npr.registry import unknown
 
@@ -13,16 +14,24 @@ from npr.registry import unknown
 class KnownFile(NamedTuple):
     """One file of a data set, described by its decompressed content.
 
-    The container is not described: mirrors compress the same bytes differently.
+    The container is not described: mirrors compress the same bytes differently. Where the content is itself an
+    archive, `checker(content, where, sha256)` looks inside, and `size` is the most bytes it may have.
+
+    `remote` is its path below a mirror, empty for NAME.gz.
     """
 
     name: str
     size: int
     sha256: str
-    dims: int
+    dims: int = 0
+    checker: Callable[[bytes | bytearray, str, str], None] | None = None
+    remote: str = ""
 
     def check(self, content: bytes | bytearray, where: str) -> None:
         """Raise DataError, naming `where`, unless `content` is exactly the published file."""
+        if self.checker is not None:
+            self.checker(content, where, self.sha256)
+            return
         idx.parse(content, where, self.dims)
         if len(content) != self.size:
             raise DataError(f"{where}: expected {self.size} bytes of content, found {len(content)}.")
@@ -32,7 +41,7 @@ class KnownFile(NamedTuple):
 
 
 class KnownSet(NamedTuple):
-    """A data set: its files and the mirrors (folders on the web) that hold them as NAME.gz."""
+    """A data set: its files and the mirrors (folders on the web) that hold them."""
 
     name: str
     title: str
@@ -42,7 +51,7 @@ class KnownSet(NamedTuple):
 
     def listing(self) -> str:
         """The file names as a user should store them, for messages."""
-        return ", ".join(f"{file.name}.gz" for file in self.files)
+        return ", ".join(f"{file.remote} as {file.name}" if file.remote else f"{file.name}.gz" for file in self.files)
 
 
 MNIST = KnownSet(
@@ -82,7 +91,24 @@ MNIST = KnownSet(
     ),
 )
 
-SETS: dict[str, KnownSet] = {MNIST.name: MNIST}
+FSDD = KnownSet(
+    name="fsdd",
+    title="Free Spoken Digit Dataset, 3,000 recordings of ten digits by six speakers, 8 kHz",
+    licence="CC BY-SA 4.0, Z. Jackson and contributors",
+    files=(
+        KnownFile(
+            "recordings.zip",
+            1 << 26,
+            "2f17dea19a57e5b41c96377cc76619e34da46105a595ef978b7d26466f8a9689",
+            checker=fsdd.check,
+            remote="v1.0.10.zip",
+        ),
+    ),
+    # The archive of the tagged repository, whose recordings are those of recordings.zip.
+    mirrors=("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags",),
+)
+
+SETS: dict[str, KnownSet] = {MNIST.name: MNIST, FSDD.name: FSDD}
 
 
 def find(name: str) -> KnownSet:
