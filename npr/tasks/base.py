@@ -21,12 +21,14 @@ class Batch(NamedTuple):
     target : (B,) or (T, B) int classes, or floats of the shape of the output
     lengths : (B,) where sequences differ within the batch
     scored : the entries along the first axis of `target` that accuracy counts; the loss takes them all
+    mask : (T, B) bool, false where a target within its sequence counts in neither
     """
 
     x: Array
     target: Array
     lengths: Array | None = None
     scored: slice = slice(None)
+    mask: Array | None = None
 
 
 class Baseline(NamedTuple):
