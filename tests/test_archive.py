@@ -158,7 +158,7 @@ def test_archives_of_something_else_are_refused(members: dict[str, bytes], says:
 
 def test_a_recording_at_another_rate_is_named() -> None:
     (one,) = fsdd.parse(zip_bytes({"1_anna_1.wav": wav_bytes(b"\0\0" * 9, 16_000)}), "sample.zip")
-    with pytest.raises(DataError, match="1_anna_1.wav: expected 8000 samples per second, found 16000"):
+    with pytest.raises(DataError, match=r"1_anna_1\.wav: expected 8000 samples per second, found 16000"):
         one.sound()
 
 
