@@ -1,4 +1,4 @@
-"""Features of sound, one row for each frame: log-mel energies, MFCC, log-magnitude of the spectrum.
+"""Features of sound, one row for each frame: log-mel energies, log-magnitude of the spectrum.
 
 A frame is `frame` samples times the periodic Hann window w_n = (1 - cos(2 pi n / frame)) / 2; the next one begins
 `hop` samples later, and the last is filled with zeros. X_k = sum_n w_n x_n exp(-2 pi i k n / n_fft) is its spectrum.
@@ -132,63 +132,6 @@ class LogMel:
 
 
 @dataclass(frozen=True)
-class MFCC:
-    """c_n = s_n (1 + L/2 sin(pi n / L)) sqrt(2/M) sum_m E_m cos(pi n (m + 1/2) / M), n = 0 .. n_mfcc - 1.
-
-    The orthonormal DCT-II of the M log-mel energies, s_0 = 1/sqrt(2), else s_n = 1 (HTK has no s_0); the factor in
-    brackets is HTK's lifter, which L = 0 leaves out. Derivatives are regressions over two frames to each side, the
-    ends repeated: d_t = sum_k k (c_{t+k} - c_{t-k}) / (2 sum_k k^2), k = 1, 2.
-
-    Parameters
-    ----------
-    mel : LogMel
-        The energies.
-    n_mfcc : int
-        Coefficients, at most as many as bands.
-    lifter : int
-        L, 0 for none; HTK's default is 22.
-    deltas : int
-        Orders of derivatives that follow the coefficients, 0 to 2.
-
-    Raises
-    ------
-    ConfigError
-        If a value is not possible.
-
-    Source: Davis and Mermelstein 1980; Young et al., The HTK Book, sections 5.6, 5.9.
-    """
-
-    mel: LogMel
-    n_mfcc: int = 13
-    lifter: int = 0
-    deltas: int = 0
-
-    def __post_init__(self) -> None:
-        whole(f"[1, {self.mel.n_mels}]", n_mfcc=self.n_mfcc)
-        whole("[0, 1000]", lifter=self.lifter)
-        whole("[0, 2]", deltas=self.deltas)
-
-    @property
-    def size(self) -> int:
-        """Coefficients and their derivatives."""
-        return self.n_mfcc * (1 + self.deltas)
-
-    def frames(self, samples: Floats) -> Floats:
-        """c and its derivatives (T, size)."""
-        found = scipy.fft.dct(self.mel.frames(samples), type=2, norm="ortho", axis=1)[:, : self.n_mfcc]
-        if self.lifter:
-            found = found * (1 + self.lifter / 2 * np.sin(np.pi * np.arange(self.n_mfcc) / self.lifter))
-        orders = [found]
-        for _ in range(self.deltas):
-            orders.append(slope(orders[-1]))
-        return np.concatenate(orders, axis=1)
-
-    def centres(self, count: int) -> NDArray[np.int64]:
-        """The sample at the centre of each frame."""
-        return self.mel.centres(count)
-
-
-@dataclass(frozen=True)
 class LogMagnitude:
     """10 log10(1e-5 + |X_k|^2), k = 0 .. 128, of frames of 256 samples, 128 apart: at 8 kHz 32 and 16 ms.
 
@@ -235,12 +178,6 @@ def spectra(samples: Floats, frame: int, hop: int, n_fft: int) -> NDArray[np.com
     cut = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop]
     window = (1 - np.cos(2 * np.pi * np.arange(frame) / frame)) / 2
     return scipy.fft.rfft(cut * window, n_fft, axis=1)
-
-
-def slope(values: Floats) -> Floats:
-    """d_t = sum_k k (c_{t+k} - c_{t-k}) / 10, k = 1, 2, over rows c_t (T, n), the first and last repeated."""
-    wide = np.pad(values, ((2, 2), (0, 0)), mode="edge")
-    return (wide[3:-1] - wide[1:-3] + 2 * (wide[4:] - wide[:-4])) / 10
 
 
 def mel(f: Floats | float) -> Floats:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from npr.data import fsdd, phones
-from npr.data.features import MFCC, Features, LogMagnitude, LogMel
+from npr.data.cepstrum import MFCC, Derivatives
+from npr.data.features import Features, LogMagnitude, LogMel
 from npr.errors import ConfigError
 from npr.fields import one_of, whole
 from npr.registry import tasks, unknown
@@ -44,7 +45,8 @@ class Speech:
         "none"
     sample_rate : 8000; of TIMIT also 16000, which is reduced to 8000 otherwise
     frame_ms, hop_ms, n_mels, f_min, f_max, power : of log-mel and mfcc; f_max = 0 for half the rate
-    n_mfcc, lifter, deltas : of mfcc: coefficients, HTK's lifter (0 none, 22 HTK's), orders of derivatives
+    n_mfcc, lifter : of mfcc: coefficients, and HTK's lifter (0 none, 22 HTK's)
+    deltas : orders of derivatives in time that follow the features, 0 to 2
     last_frame : with "next-frame", of each recording: "mask" leaves it out as an input, since nothing follows;
         "silence" wants silence to follow, as the published code does
     pool : batches in which recordings of similar length are brought together, 0 for none
@@ -91,12 +93,15 @@ class Speech:
 
     def extractor(self) -> Features:
         """What turns samples into frames."""
-        if self.features == "log-magnitude":
-            return LogMagnitude(self.sample_rate)
         mel = LogMel(
             self.sample_rate, self.frame_ms, self.hop_ms, self.n_mels, self.f_min, self.f_max, float(self.power)
         )
-        return mel if self.features == "log-mel" else MFCC(mel, self.n_mfcc, self.lifter, self.deltas)
+        plain: Features = mel
+        if self.features == "mfcc":
+            plain = MFCC(mel, self.n_mfcc, self.lifter)
+        elif self.features == "log-magnitude":
+            plain = LogMagnitude(self.sample_rate)
+        return Derivatives(plain, self.deltas) if self.deltas else plain
 
     @property
     def input_size(self) -> int:
