@@ -139,7 +139,9 @@ def test_verify_tells_the_state_of_every_file(tmp_path: Path) -> None:
 def test_the_catalogue_says_what_is_there(present: bool) -> None:
     if present:
         fill(search.cache_folder() / "mnist", CONTENT)
-    entry = next(entry for entry in data.catalogue() if entry.name == "mnist")
+    entries = {entry.name: entry for entry in data.catalogue()}
+    assert entries.keys() == known.SETS.keys()
+    entry = entries["mnist"]
     assert (entry.name, entry.source) == ("mnist", "cache")
     assert entry.state == ("ok" if present else "missing")
 

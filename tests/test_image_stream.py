@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from npr.errors import DataError
-from npr.tasks.images import ImageStream, Part, Presentation
+from npr.tasks.images import Part, Presentation
+from npr.tasks.stored import StoredStream
 
 COUNT = 23
 PART = Part(
@@ -21,11 +22,11 @@ PART = Part(
 )
 
 
-def _stream(batch_size: int = 5, seed: int = 1, part: Part = PART) -> ImageStream:
-    return ImageStream(part, batch_size, seed, np.float32)
+def _stream(batch_size: int = 5, seed: int = 1, part: Part = PART) -> StoredStream:
+    return StoredStream(part, batch_size, seed, np.float32)
 
 
-def _take(stream: ImageStream, batches: int) -> list[int]:
+def _take(stream: StoredStream, batches: int) -> list[int]:
     return [int(value) for _ in range(batches) for value in stream.next().x[0, :, 0]]
 
 

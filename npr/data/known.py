@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
-from npr.data import idx
+from npr.data import fsdd, idx
 from npr.errors import ConfigError, DataError
 from npr.registry import unknown
 
@@ -17,6 +18,9 @@ class KnownFile(NamedTuple):
 
     dims : dimensions of an IDX array; None for other content, of which size and hash say enough
     packed : whether mirrors hold it as NAME.gz, or as NAME
+    checker : looks into content that is itself an archive, checker(content, where, sha256); `size` is then the most
+        bytes it may have
+    remote : its path below a mirror where that is not its name
     """
 
     name: str
@@ -24,14 +28,19 @@ class KnownFile(NamedTuple):
     sha256: str
     dims: int | None = None
     packed: bool = True
+    checker: Callable[[bytes | bytearray, str, str], None] | None = None
+    remote: str = ""
 
     @property
     def published(self) -> str:
         """Its name on the mirrors."""
-        return f"{self.name}.gz" if self.packed else self.name
+        return self.remote or (f"{self.name}.gz" if self.packed else self.name)
 
     def check(self, content: bytes | bytearray, where: str) -> None:
         """Raise DataError, naming `where`, unless `content` is exactly the published file."""
+        if self.checker is not None:
+            self.checker(content, where, self.sha256)
+            return
         if self.dims is not None:
             idx.parse(content, where, self.dims)
         if len(content) != self.size:
@@ -56,7 +65,7 @@ class KnownSet(NamedTuple):
 
     def listing(self) -> str:
         """The file names as a user should store them, for messages."""
-        return ", ".join(file.published for file in self.files)
+        return ", ".join(f"{file.remote} as {file.name}" if file.remote else file.published for file in self.files)
 
     def way(self) -> str:
         """How a person gets the files, as the beginning of a sentence."""
@@ -144,7 +153,24 @@ TINYSHAKESPEARE = KnownSet(
     mirrors=("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare",),
 )
 
-SETS: dict[str, KnownSet] = {known.name: known for known in (MNIST, PTB, TINYSHAKESPEARE)}
+FSDD = KnownSet(
+    name="fsdd",
+    title="Free Spoken Digit Dataset, 3,000 recordings of ten digits by six speakers, 8 kHz",
+    licence="CC BY-SA 4.0, Z. Jackson and contributors",
+    files=(
+        KnownFile(
+            "recordings.zip",
+            1 << 26,
+            "2f17dea19a57e5b41c96377cc76619e34da46105a595ef978b7d26466f8a9689",
+            checker=fsdd.check,
+            remote="v1.0.10.zip",
+        ),
+    ),
+    # The archive of the tagged repository, whose recordings are those of recordings.zip.
+    mirrors=("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags",),
+)
+
+SETS: dict[str, KnownSet] = {known.name: known for known in (MNIST, PTB, TINYSHAKESPEARE, FSDD)}
 
 
 def find(name: str) -> KnownSet:

@@ -23,6 +23,7 @@ class Batch(NamedTuple):
     scored : the entries along the first axis of `target` that accuracy counts; the loss takes them all
     chunk : None for sequences of their own; 0 for the beginning of longer ones, which start from zero states; above
         0 for their continuation, which starts from the states that the batch before ended in
+    mask : (T, B) bool, false where a target within its sequence counts in neither
     """
 
     x: Array
@@ -30,6 +31,7 @@ class Batch(NamedTuple):
     lengths: Array | None = None
     scored: slice = slice(None)
     chunk: int | None = None
+    mask: Array | None = None
 
 
 class Baseline(NamedTuple):

@@ -17,7 +17,8 @@ from npr.fields import one_of
 from npr.registry import tasks, unknown
 from npr.tasks import permutation, split
 from npr.tasks.base import Baseline, Log, to_stderr
-from npr.tasks.images import Bytes, ImageDataset, Part, Presentation, flatten
+from npr.tasks.images import Bytes, Part, Presentation, flatten
+from npr.tasks.stored import StoredDataset
 
 _BYTES = np.arange(256, dtype=np.float64)
 SCALES = {
@@ -72,7 +73,7 @@ class PixelMnist:
 
     def open(
         self, data: str = "auto", data_dir: str | os.PathLike[str] | None = None, log: Log = to_stderr
-    ) -> ImageDataset:
+    ) -> StoredDataset:
         """Find, download or draw the images.
 
         Parameters
@@ -87,7 +88,7 @@ class PixelMnist:
 
         Returns
         -------
-        ImageDataset
+        StoredDataset
             Its name ends in "[synthetic]" if the images are not MNIST, and `notice` says why.
 
         Raises
@@ -112,7 +113,7 @@ class PixelMnist:
         provenance = {**digits.about, **cut, "permutation_sha256": permutation.digest(order)}
         real = digits.about["data"] == "mnist"
         name = self.name if real else f"{self.name}[{digits.about['data']}]"
-        return ImageDataset(name, parts, provenance, digits.notice)
+        return StoredDataset(name, parts, provenance, digits.notice)
 
 
 @tasks.register("smnist")

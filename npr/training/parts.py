@@ -115,10 +115,14 @@ def left_by(batch: Batch, final: State) -> State | None:
 
 
 def counted(batch: Batch, output: Array) -> Array | None:
-    """1 for the time steps (T, B) that lie inside their sequence; None if every one does."""
-    if batch.lengths is None or output.ndim < 3:
+    """1 for the time steps (T, B) that lie inside their sequence and are not masked; None if every one counts."""
+    if output.ndim < 3 or (batch.lengths is None and batch.mask is None):
         return None
-    inside: Array = np.arange(len(output))[:, None] < batch.lengths
+    inside = np.ones(output.shape[:2], bool)
+    if batch.lengths is not None:
+        inside &= np.arange(len(output))[:, None] < batch.lengths
+    if batch.mask is not None:
+        inside &= batch.mask
     return inside.astype(output.dtype)
 
 
