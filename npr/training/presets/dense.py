@@ -28,7 +28,7 @@ def _nnrnn(penalty: float, t_decay: float, start: str, source: str = "NN R") -> 
 
 
 _MODRELU: Preset = {"activation": ("modrelu", "NN S A.1: every network without gates")}
-_COPY: Preset = {
+COPY: Preset = {
     "variant": ("nnrnn", "NN copytask.py"),
     "delay": (200, "NN copytask.py"),
     "one_hot": (True, "NN: the published parameter counts hold for one-hot inputs only"),
@@ -45,7 +45,7 @@ _EUNN: Preset = {
     "capacity": (4, "default of jingli9111/EUNN-tensorflow; NN does not say"),
 }
 _SCO_COPY: Preset = {
-    **_COPY,
+    **COPY,
     "delay": (1000, "SCO copying script; also 2000"),
     "batch_size": (20, "SCO"),
     "steps": (10000, "SCO"),
@@ -57,7 +57,7 @@ _SCO_COPY: Preset = {
     **_rates(1e-3, 0.9, 1e-4, "SCO; 0.9 is TensorFlow's default"),
 }
 _EXP_COPY: Preset = {
-    **_COPY,
+    **COPY,
     "variant": ("exprnn", "EXP 1_copying.py: recall starts at the marker"),
     "delay": (1000, "EXP 1_copying.py; also 2000"),
     "batch_size": (128, "EXP"),
@@ -69,13 +69,13 @@ _EXP_COPY: Preset = {
     "skew_init": ("henaff", "EXP 1_copying.py"),
     **_rates(2e-4, 0.99, 2e-5, "EXP 1_copying.py"),
 }
-_COPY_RNN: Preset = {**_COPY, **_MODRELU, **_rates(1e-3, 0.9)}
-_COPY_ORTH: Preset = {**_COPY, **_MODRELU, **_rates(2e-4, 0.99), "recurrent_init": ("haar", "NN R: random orthogonal")}
-_COPY_EXP: Preset = {**_COPY, **_rates(1e-3, 0.99, 1e-4), "skew_init": ("henaff", "NN R")}
-_COPY_NN: Preset = {**_COPY, **_rates(5e-4, 0.99, 1e-6), **_nnrnn(1e-4, 1e-6, "henaff", "NN S")}
-_COPY_EU: Preset = {**_COPY, **_EUNN, **_rates(1e-3, 0.5)}
+_COPY_RNN: Preset = {**COPY, **_MODRELU, **_rates(1e-3, 0.9)}
+_COPY_ORTH: Preset = {**COPY, **_MODRELU, **_rates(2e-4, 0.99), "recurrent_init": ("haar", "NN R: random orthogonal")}
+_COPY_EXP: Preset = {**COPY, **_rates(1e-3, 0.99, 1e-4), "skew_init": ("henaff", "NN R")}
+_COPY_NN: Preset = {**COPY, **_rates(5e-4, 0.99, 1e-6), **_nnrnn(1e-4, 1e-6, "henaff", "NN S")}
+_COPY_EU: Preset = {**COPY, **_EUNN, **_rates(1e-3, 0.5)}
 
-_ADDING: Preset = {
+ADDING: Preset = {
     "seq_len": (100, "NN L"),
     "positions": ("halves", "NN adding_problem.py"),
     "batch_size": (10, "NN L"),
@@ -86,15 +86,15 @@ _ADDING: Preset = {
     "log_every": (100, "a curve of 200 points"),
     **_rates(2e-4, 0.99, 2e-5, "NN L"),
 }
-_ADDING_NN: Preset = {**_ADDING, **_nnrnn(1e-4, 1e-5, "cayley", "NN L")}
-_ADDING_EXP: Preset = {**_ADDING, "skew_init": ("cayley", "NN L")}
+_ADDING_NN: Preset = {**ADDING, **_nnrnn(1e-4, 1e-5, "cayley", "NN L")}
+_ADDING_EXP: Preset = {**ADDING, "skew_init": ("cayley", "NN L")}
 _ADDING_RNN: Preset = {
-    **{key: value for key, value in _ADDING.items() if key != "lr_orth"},
+    **{key: value for key, value in ADDING.items() if key != "lr_orth"},
     "hidden_size": (128, "NN L"),
     "activation": ("tanh", "NN L"),
 }
 _ADDING_SCO: Preset = {
-    **_ADDING,
+    **ADDING,
     "seq_len": (200, "SCO"),
     "positions": ("scornn", "SCO"),
     "batch_size": (50, "SCO"),
@@ -106,7 +106,7 @@ _ADDING_SCO: Preset = {
     "lr": (1e-3, "SCO"),
     "lr_orth": (1e-4, "SCO"),
 }
-_ADDING_IRNN: Preset = {
+ADDING_IRNN: Preset = {
     "seq_len": (150, "IRNN; also 200, 300, 400"),
     "positions": ("uniform", "IRNN does not say: two places anywhere"),
     "batch_size": (16, "IRNN"),
@@ -119,7 +119,7 @@ _ADDING_IRNN: Preset = {
     "eval_every": (2000, "thirty validations"),
 }
 
-_PERMUTED: Preset = {
+PERMUTED: Preset = {
     "permutation": ("numpy:1234", "NN sMNIST.py: RandomState(1234)"),
     "split": ("nnrnn", "NN sMNIST.py: 50,000 to train, 10,000 to select"),
     "pixels": ("unit", "NN sMNIST.py"),
@@ -130,11 +130,11 @@ _PERMUTED: Preset = {
     "readout_init": ("fan-in", "NN sMNIST.py: torch.nn.Linear"),
     "log_every": (50, "ten rows an epoch"),
 }
-_PIXEL_NN: Preset = {**_PERMUTED, **_rates(2e-4, 0.99, 2e-5), **_nnrnn(0.1, 1e-4, "cayley")}
-_PIXEL_EXP: Preset = {**_PERMUTED, **_rates(5e-4, 0.99, 5e-5), "skew_init": ("cayley", "NN R")}
-_PIXEL_RNN: Preset = {**_PERMUTED, **_MODRELU, **_rates(1e-4, 0.9)}
-_PIXEL_ORTH: Preset = {**_PERMUTED, **_MODRELU, **_rates(5e-5, 0.99), "recurrent_init": ("haar", "NN R: random")}
-_PIXEL_EU: Preset = {**_PERMUTED, **_EUNN, **_rates(1e-4, 0.9)}
+_PIXEL_NN: Preset = {**PERMUTED, **_rates(2e-4, 0.99, 2e-5), **_nnrnn(0.1, 1e-4, "cayley")}
+_PIXEL_EXP: Preset = {**PERMUTED, **_rates(5e-4, 0.99, 5e-5), "skew_init": ("cayley", "NN R")}
+_PIXEL_RNN: Preset = {**PERMUTED, **_MODRELU, **_rates(1e-4, 0.9)}
+_PIXEL_ORTH: Preset = {**PERMUTED, **_MODRELU, **_rates(5e-5, 0.99), "recurrent_init": ("haar", "NN R: random")}
+_PIXEL_EU: Preset = {**PERMUTED, **_EUNN, **_rates(1e-4, 0.9)}
 _ALL: Preset = {
     "split": ("none", "EXP 2_mnist.py: all 60,000 to train; ours reads the test images once, after the last epoch"),
     "pixels": ("unit", "EXP 2_mnist.py"),
@@ -182,7 +182,7 @@ def _both(preset: Preset, **changes: Any) -> dict[str, Preset]:
 
 TABLE: Table = {
     ("rnn", "copy"): _both(_COPY_RNN),
-    ("rnn-relu", "copy"): {"laptop": {**_COPY, **_rates(1e-3, 0.9, source="as rnn: NN R")}},
+    ("rnn-relu", "copy"): {"laptop": {**COPY, **_rates(1e-3, 0.9, source="as rnn: NN R")}},
     ("rnn-orth", "copy"): {
         "laptop": {**_COPY_ORTH, "recurrent_init": ("henaff", "default of NN copytask.py; 0.002 after 1,500 updates")},
         "paper": {**_COPY_ORTH, "recurrent_init": ("haar", "NN R: random orthogonal; 0.034 after 1,500 updates")},
@@ -195,7 +195,7 @@ TABLE: Table = {
     ("exprnn", "adding"): {**_both(_ADDING_EXP, steps=5000), "nnrnn-suite": _ADDING_EXP},
     ("nnrnn", "adding"): _both(_ADDING_NN, steps=5000),
     ("scornn", "adding"): _both(_ADDING_SCO, steps=5000),
-    ("irnn", "adding"): _both(_ADDING_IRNN),
+    ("irnn", "adding"): _both(ADDING_IRNN),
     ("rnn", "pmnist"): _both(_PIXEL_RNN, epochs=1),
     ("rnn-orth", "pmnist"): _both(_PIXEL_ORTH, epochs=1),
     ("exprnn", "pmnist"): {

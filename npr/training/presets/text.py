@@ -37,7 +37,7 @@ def _adam(lr: float, orth: float, clip: float, t_decay: float) -> Preset:
     }
 
 
-_PTB: Preset = {
+PTB: Preset = {
     "data": ("ptb", "NN"),
     "split": ("auto", "the three files of the set"),
     "lines": ("words", "NN L: spaces are symbols, lines end with <eos>"),
@@ -60,19 +60,19 @@ _PTB: Preset = {
 }
 _ZERO: Preset = {"bias_init": ("zero", "NN L: decoder; the bias of the recurrence starts alike")}
 _MODRELU: Preset = {"activation": ("modrelu", "NN S A.1: every network without gates")}
-_LONG: Preset = {"seq_len": (300, "NN R")}
-_RNN: Preset = {**_PTB, **_ZERO, **_MODRELU, **_rates(1e-5)}
-_ORTH: Preset = {**_PTB, **_ZERO, **_MODRELU, **_rates(1e-4), "recurrent_init": ("cayley", "NN R; S: random")}
+LONG: Preset = {"seq_len": (300, "NN R")}
+_RNN: Preset = {**PTB, **_ZERO, **_MODRELU, **_rates(1e-5)}
+_ORTH: Preset = {**PTB, **_ZERO, **_MODRELU, **_rates(1e-4), "recurrent_init": ("cayley", "NN R; S: random")}
 _EXP: Preset = {
-    **_PTB,
+    **PTB,
     **_ZERO,
     **_rates(1e-3, 1e-4, source="NN R; its orthogonal rate is blank: that of S. 1386 units: 0.008 and 0.0008"),
     "skew_init": ("cayley", "NN R"),
 }
-_NN: Preset = {**_PTB, **_ZERO, **_adam(2e-3, 2e-4, 10.0, 1e-5)}
-_NN_LONG: Preset = {**_PTB, **_ZERO, **_LONG, **_adam(2e-3, 2e-4, 5.0, 1e-6)}
+_NN: Preset = {**PTB, **_ZERO, **_adam(2e-3, 2e-4, 10.0, 1e-5)}
+_NN_LONG: Preset = {**PTB, **_ZERO, **LONG, **_adam(2e-3, 2e-4, 5.0, 1e-6)}
 _EU: Preset = {
-    **_PTB,
+    **PTB,
     **_rates(1e-3),
     "w_init": ("uniform-0.01", "jingli9111/EUNN-tensorflow eunn.py"),
     "rmsprop_form": ("tf1", "jingli9111/EUNN-tensorflow; NN does not say which code it used"),
@@ -116,7 +116,7 @@ _SUM: Preset = {
     "readout_init": ("uniform-0.08", "KA and CH"),
     "bias_init": ("uniform-0.08", "KA and CH"),
 }
-_KA: Preset = {
+CHAR_RNN: Preset = {
     **_SUM,
     "symbols": ("bytes", "KA"),
     "order": ("sorted", "KA"),
@@ -131,7 +131,7 @@ _KA: Preset = {
     "dropout": (0.0, "KA"),
     "eval_every": (1000, "KA"),
 }
-_CH: Preset = {
+CHAINER: Preset = {
     **_SUM,
     "order": ("appearance", "CH"),
     "layout": ("rotating", "CH: 446 updates an epoch of tinyshakespeare"),
@@ -149,7 +149,7 @@ _CH: Preset = {
 _UNIFORM: Preset = {"recurrent_init": ("uniform-0.08", "KA: every parameter")}
 
 _OURS = "our choice, not tuned"
-_LAPTOP: Preset = {
+LAPTOP: Preset = {
     "data": ("tinyshakespeare", "a megabyte of text that may be downloaded"),
     "layout": ("wrapped", "KA"),
     "split": ("chunks:0.9:0.05", "KA holds out 0.05; ours the same share for a test, too"),
@@ -164,9 +164,9 @@ _LAPTOP: Preset = {
     "clip_norm": (1.0, _OURS),
     "eval_every": (500, "six validations"),
 }
-_LAPTOP_ORTH: Preset = {**_LAPTOP, "lr_orth": (2e-4, "NN R: a tenth of lr, as for PTB")}
+_LAPTOP_ORTH: Preset = {**LAPTOP, "lr_orth": (2e-4, "NN R: a tenth of lr, as for PTB")}
 _LAPTOP_IND: Preset = {
-    **_LAPTOP,
+    **LAPTOP,
     "layers": (3, "half of TH"),
     "norm": ("time", "as in the other presets of indrnn"),
     "eval_norm": ("running", "a figure that does not depend on the batches"),
@@ -181,30 +181,17 @@ def _with(preset: Preset, source: str, **changes: Any) -> Preset:
 
 TABLE: Table = {
     ("rnn", "charlm"): {
-        "laptop": _LAPTOP,
+        "laptop": LAPTOP,
         "paper": _RNN,
-        "paper-300": {**_RNN, **_LONG},
-        "char-rnn": {**_KA, **_UNIFORM},
-        "chainer": {**_CH, **_UNIFORM},
+        "paper-300": {**_RNN, **LONG},
+        "char-rnn": {**CHAR_RNN, **_UNIFORM},
+        "chainer": {**CHAINER, **_UNIFORM},
     },
-    ("rnn-orth", "charlm"): {"laptop": _LAPTOP, "paper": _ORTH, "paper-300": {**_ORTH, **_LONG}},
-    ("irnn", "charlm"): {"laptop": _with(_LAPTOP, "ReLU without bounds on W_rec: carefully", lr=5e-4)},
-    ("exprnn", "charlm"): {"laptop": _LAPTOP_ORTH, "paper": _EXP, "paper-300": {**_EXP, **_LONG}},
+    ("rnn-orth", "charlm"): {"laptop": LAPTOP, "paper": _ORTH, "paper-300": {**_ORTH, **LONG}},
+    ("irnn", "charlm"): {"laptop": _with(LAPTOP, "ReLU without bounds on W_rec: carefully", lr=5e-4)},
+    ("exprnn", "charlm"): {"laptop": _LAPTOP_ORTH, "paper": _EXP, "paper-300": {**_EXP, **LONG}},
     ("scornn", "charlm"): {"laptop": _LAPTOP_ORTH},
     ("nnrnn", "charlm"): {"laptop": _LAPTOP_ORTH, "paper": _NN, "paper-300": _NN_LONG},
-    ("eurnn", "charlm"): {"laptop": _LAPTOP, "paper": _EU, "paper-300": {**_EU, **_LONG}},
+    ("eurnn", "charlm"): {"laptop": LAPTOP, "paper": _EU, "paper-300": {**_EU, **LONG}},
     ("indrnn", "charlm"): {"laptop": _LAPTOP_IND, "paper": _IND},
-}
-
-# Of networks with gates; NN S gives 1024 units with 0.008 and 475 with 0.001 at 150 steps, 0.003 at 300.
-_LSTM: Preset = {**_PTB, **_rates(1e-3, alpha=0.99, source="NN S"), "hidden_size": (475, "NN S: 1.41 bits (asRNN)")}
-GATED: Table = {
-    ("lstm", "charlm"): {
-        "laptop": _LAPTOP,
-        "paper": _LSTM,
-        "paper-300": {**_LSTM, **_LONG, **_rates(3e-3, source="NN S")},
-        "char-rnn": _KA,
-        "chainer": _CH,
-    },
-    ("gru", "charlm"): {"laptop": _LAPTOP, "char-rnn": _KA},
 }
