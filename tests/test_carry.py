@@ -211,9 +211,9 @@ def test_a_checkpoint_from_before_there_were_carried_states_is_read(text: Path) 
 
 def test_infinite_states_are_not_saved(text: Path) -> None:
     state = fresh(tiny_text.parts(tiny_text.config(text)))
+    bad = np.zeros((6, 8))
+    bad[1, 2] = np.inf
     with pytest.raises(DivergedError, match=r"carried state 0 is inf at \[1, 2\]"):
-        bad = np.zeros((6, 8))
-        bad[1, 2] = np.inf
         check_state(5, state.params, state.buffers, state.optimizer, (bad,))
 
 

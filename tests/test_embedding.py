@@ -89,9 +89,7 @@ def test_whole_rows_are_dropped_for_a_batch() -> None:
     masked = pack({**params, "embedding.W": params["embedding.W"] * kept / 0.5})
     wanted, gradients = passes(network(embedding_size=3), masked, buffers, X)
     np.testing.assert_allclose(out.output, wanted.output, atol=1e-14)
-    np.testing.assert_allclose(
-        back.params["embedding.W"], gradients.params["embedding.W"] * kept / 0.5, atol=1e-13
-    )
+    np.testing.assert_allclose(back.params["embedding.W"], gradients.params["embedding.W"] * kept / 0.5, atol=1e-13)
     off, _ = passes(model, params, buffers, X)
     np.testing.assert_array_equal(off.output, passes(network(embedding_size=3), params, buffers, X)[0].output)
 

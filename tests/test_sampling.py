@@ -93,8 +93,8 @@ def test_the_most_probable_text_follows_from_whole_passes(runs: Any, model: str)
     whole = kind(**{**config.parts["model"], **sizes})
     stored = newest(path).tensors
     params, buffers = (
-        {name.removeprefix(f"best/{part}/"): value for name, value in stored.items() if name.startswith(f"best/{part}/")}
-        for part in ("params", "buffers")
+        {name.removeprefix(start): value for name, value in stored.items() if name.startswith(start)}
+        for start in ("best/params/", "best/buffers/")
     )
     context = Context(get_backend("cpu"), norm="running", norm_weight=0.0)
     read = list(prime)

@@ -10,7 +10,7 @@ import numpy as np
 from npr.training import Config, resolve
 from npr.training.parts import Parts, open_parts
 
-WORDS = "to be or not that is the question whether it nobler in mind suffer".split()
+WORDS = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "it", "nobler", "in", "mind", "suffer"]
 
 
 def write(folder: Path, words: int = 700) -> Path:
