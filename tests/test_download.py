@@ -187,3 +187,14 @@ def test_fetch_into_an_unwritable_folder_is_an_error(web: Web, tmp_path: Path, m
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot keep train-images-idx3-ubyte"):
         fetch("mnist", tmp_path / "file", lambda line: None)
+
+
+def test_a_file_that_mirrors_hold_unpacked_is_asked_for_by_its_own_name(web: Web) -> None:
+    file = known_set(CONTENT).files[0]._replace(dims=None, packed=False)
+    received = download.retrieve(file, [web.mirror("plain")])
+    assert received.content == CONTENT[IMAGES]
+    text = known.KnownSet("play", "a text", "none", (file,), (web.mirror("plain"),))
+    loaded = loading.load(text, None, lambda line: None)
+    assert loaded.source == "download"
+    assert _files(search.cache_folder() / "play") == [IMAGES]
+    assert text.listing() == IMAGES

@@ -9,7 +9,7 @@ import pytest
 
 from npr import registry
 from npr.errors import ConfigError
-from npr.schedules import Constant, Cosine, OneCycle, Patience, Schedule, ScheduleState, Step, WarmUp
+from npr.schedules import Constant, Cosine, OneCycle, Patience, Plateau, Schedule, ScheduleState, Step, WarmUp
 
 
 def watch(schedule: Schedule, metrics: list[float], higher: bool = True) -> list[tuple[ScheduleState, str]]:
@@ -163,3 +163,32 @@ def test_bad_values_are_named(schedule, key, value):
 def test_registered(name):
     assert name in registry.schedules.names()
     assert isinstance(registry.schedules.get(name)(), Schedule)
+
+
+def test_a_plateau_takes_a_smaller_rate_and_goes_on_from_where_it_is() -> None:
+    schedule = Plateau(schedule_gamma=0.5)
+    state, seen = ScheduleState(), []
+    for loss in (3.0, 2.0, 2.5, 2.0, 1.9, 2.0, float("nan")):
+        state, action = schedule.observe(state, loss, higher=False)
+        seen.append((action, state.factor))
+    assert seen == [("improved", 1), ("improved", 1), ("none", 0.5), ("none", 0.25), ("improved", 0.25),
+                    ("none", 0.125), ("none", 0.0625)]  # fmt: skip
+    assert not schedule.reloads
+    assert Patience().reloads
+
+
+def test_a_plateau_may_wait() -> None:
+    schedule = Plateau(schedule_patience=2)
+    state, factors = ScheduleState(), []
+    for loss in (1.0, *[2.0] * 6, 0.5, 1.0, 1.0, 1.0):
+        state, _ = schedule.observe(state, loss, higher=False)
+        factors.append(state.factor)
+    assert factors == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125]
+
+
+def test_steps_may_begin_later() -> None:
+    """karpathy/char-rnn: 0.97 after every epoch of 423 updates, from the end of the tenth on."""
+    schedule = Step(schedule_every=423, schedule_gamma=0.97, schedule_after=9 * 423)
+    for epochs, factor in ((0, 1), (9, 1), (10, 0.97), (11, 0.97**2), (50, 0.97**41)):
+        assert schedule.factor(epochs * 423, 0) == pytest.approx(factor)
+    assert schedule.factor(10 * 423 - 1, 0) == 1

@@ -155,7 +155,9 @@ def test_unknown_splits_are_refused() -> None:
         dataset().batches("valid", 5)
 
 
-@pytest.mark.parametrize("spec", ["chunks", "chunks:0.9", "text:1.2:0", "text:0:0.5", "text:0.9:0.2", "half", "files:1"])
+@pytest.mark.parametrize(
+    "spec", ["chunks", "chunks:0.9", "text:1.2:0", "text:0:0.5", "text:0.9:0.2", "text:nan:0", "half", "files:1"]
+)
 def test_splits_that_are_none_are_refused(spec: str) -> None:
     with pytest.raises(ConfigError, match="is not one of"):
         text_split.parse(spec)

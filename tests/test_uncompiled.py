@@ -29,9 +29,9 @@ print(json.dumps({"output": out.output.tolist()} | {name: value.tolist() for nam
 """
 
 
-def _run(options: dict, uncompiled: bool) -> dict:
+def _run(options: dict, uncompiled: bool, program: str = PROGRAM) -> dict:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": str(int(uncompiled))}
-    command = [sys.executable, "-c", PROGRAM, json.dumps(options)]
+    command = [sys.executable, "-c", program, json.dumps(options)]
     return json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
@@ -50,3 +50,12 @@ def assert_agreement(options: dict) -> None:
     assert plain.keys() == compiled.keys()
     for name, value in compiled.items():
         np.testing.assert_allclose(plain[name], value, atol=1e-9 * (1 + np.abs(value).max()), err_msg=name)
+
+
+def test_plain_python_agrees_for_symbols() -> None:
+    program = PROGRAM.replace("x = rng.standard_normal((4, 3, 2))", "x = rng.integers(0, 2, (4, 3))")
+    options = {"norm": "none", "embedding_size": 3, "embedding_init": "uniform-0.1"}
+    plain, compiled = (_run(options, uncompiled, program) for uncompiled in (True, False))
+    assert np.abs(compiled["embedding.W"]).max() > 0
+    for name, value in compiled.items():
+        np.testing.assert_allclose(plain[name], value, atol=1e-12, err_msg=name)
