@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[Callable[[Arrays], Any], str]] = {
     "two modules": (lambda a: a | {"other.weight_hh_l0": np.ones((4 * N, N))}, "2 recurrent modules"),
     "five blocks": (
         lambda a: a | {"net.lstm.weight_hh_l0": np.ones((5 * N, N))},
-        r"'net\.lstm\.weight_hh_l0' \(20, 4\).*none of the layouts[\s\S]*torch\.nn\.GRU with a linear readout: weight_ih",
+        r"weight_hh_l0' \(20, 4\).*none of the layouts[\s\S]*torch\.nn\.GRU with a linear readout: weight_ih",
     ),
     "something else": (lambda a: {"conv1.weight": np.ones((3, 3))}, r"'conv1\.weight' \(3, 3\), which is none"),
     "nothing": (lambda a: {}, "The file holds nothing"),

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from npr import registry
 from npr.training.config import Config
+from npr.training.options import options as model_options
 from npr.training.options import plain
 from npr.training.provenance import versions
 from npr.training.tensors import CheckpointError, strict_json
@@ -50,11 +52,15 @@ def metadata(config: Config, convention: str, gates: tuple[str, ...], step: int)
 
 
 def options(found: Mapping[str, str], model: str) -> dict[str, Any]:
-    """Options of the model, if `metadata` wrote them for the same one; values are checked by whoever uses them."""
+    """Options of the model, if `metadata` wrote them for the same one; values are checked by whoever uses them.
+
+    Other keys are dropped: a file from elsewhere must not say where runs are written.
+    """
     if found.get("model") != model or "options" not in found:
         return {}
     try:
         table = strict_json(found["options"].encode())
     except CheckpointError:
         return {}
-    return table if isinstance(table, dict) else {}
+    known = model_options(registry.models.get(model), "model")
+    return {key: value for key, value in table.items() if key in known} if isinstance(table, dict) else {}

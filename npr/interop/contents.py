@@ -32,12 +32,15 @@ class Contents(NamedTuple):
         Text beside the tensors; only safetensors has it.
     notes : tuple of str
         What the user should be told.
+    sha256 : str
+        Of the file.
     """
 
     tensors: dict[str, Array]
     container: str
     metadata: dict[str, str] = {}  # noqa: RUF012
     notes: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 def decoded(raw: Array, dtype: str) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -87,7 +86,7 @@ def import_run(file: PathLike, flags: Mapping[str, Any], report: Report = lambda
     state = fresh(parts)
     _fill(state, network, joined(network.params, state.params, apart), report)
     state.optimizer = parts.optimizer.init(state.params, parts.model.orthogonal)
-    origin = {"file": str(file), "sha256": _digest(file), "layout": LAYOUTS[name].about}
+    origin = {"file": str(file), "sha256": contents.sha256, "layout": LAYOUTS[name].about}
     path = _store(config, parts, state, origin, report)
     return Imported(str(path), config.train.model, parts.dataset.name, LAYOUTS[name].about, count(state.params))
 
@@ -164,11 +163,6 @@ def _all_finite(contents: Contents, file: PathLike) -> None:
     for name, value in contents.tensors.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise DataError(f"Tensor {shown(name)} of '{file}' holds numbers that are not finite.")
-
-
-def _digest(file: PathLike) -> str:
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _store(config: Config, parts: Parts, state: TrainingState, origin: dict[str, str], report: Report) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def read_weights(path: Path) -> Contents:
     except StorageError as error:
         raise DataError(str(error)) from error
     try:
-        return decode(data)
+        return decode(data)._replace(sha256=hashlib.sha256(data).hexdigest())
     except ForeignError as error:
         raise ForeignError(f"Cannot read '{path}': {error}.") from error
 
