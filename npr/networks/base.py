@@ -51,7 +51,7 @@ class Network:
         """Parameters as views of one flat buffer of `dtype`; batch norm's statistics in float64."""
         params, buffers = self._init_layers(rng)
         size = (self.readout_size(), self.output_size)
-        params |= prefixed("readout.", Linear(*size).init(rng, self.readout_init, self.bias_init))
+        params |= prefixed("readout.", Linear(*size).init(rng, self.readout_init, self.readout_bias_init()))
         return parameters.pack(params, dtype), buffers
 
     def forward(
@@ -159,6 +159,10 @@ class Network:
     def readout_size(self) -> int:
         """Channels that the readout sees."""
         return self.state_sizes()[-1]
+
+    def readout_bias_init(self) -> str:
+        """Initial bias of the readout, by a name of `npr.initializers.BIASES`."""
+        return self.bias_init
 
     def _read(self, run: Pass, params: Params, top: Signal):
         if self.readout == "last":
