@@ -60,6 +60,13 @@ DROPOUTS: Mapping[str, Any] = {
     "dropout_sec": 0.1,
     "dropout_trans": 0.2,
 }
+GATES: Mapping[str, Any] = {
+    **DROPOUTS,
+    "two_biases": True,
+    "peephole": True,
+    "reset": "before",
+    "update": "new",
+}
 
 CASES = (
     Case("recurrence", {"layers": 1, "norm": "none"}, steps=5, batch=3, carried=True, entries=True),
@@ -76,6 +83,10 @@ CASES = (
     Case("clipped-u", {"u_bound": "clip", "u_max": 0.5, "last_u": "as-others", "layers": 3}, ragged=True),
     Case("wide", {"hidden_size": 19, "input_size": 5}, steps=3, batch=9),
     Case("long", {"layers": 1}, steps=200, batch=2, carried=True),
+    Case("gates", {**GATES, "norm": "none", "readout": "every"}, batch=5, ragged=True, carried=True, entries=True),
+    Case("gates-old", {**GATES, "update": "old", "norm": "none"}, ragged=True, carried=True),
+    Case("gates-after", {**GATES, "reset": "after", "two_biases": False, "norm": "none"}, carried=True),
+    Case("gates-bare", {**DROPOUTS, "norm": "none", "readout": "every"}, batch=5, carried=True),
 )
 
 
