@@ -28,7 +28,7 @@ class Context(NamedTuple):
     norm_weight : float, optional
         Weight of this batch in the stored statistics; None takes each layer's momentum, 0.0 leaves them.
     keep : frozenset of str
-        Extra series the cache shall hold for inspection: "pre_activation", "h".
+        Extra series the cache shall hold for inspection: "pre_activation", "h", "gates".
     """
 
     backend: Any

@@ -68,6 +68,13 @@ DROPOUTS: Mapping[str, Any] = {
 TEXT: Mapping[str, Any] = {"input_size": 5, "output_size": 5, "norm": "none", "readout": "every"}
 # Stands for the units of the last layer, whatever they are.
 TIED = -1
+GATES: Mapping[str, Any] = {
+    **DROPOUTS,
+    "two_biases": True,
+    "peephole": True,
+    "reset": "before",
+    "update": "new",
+}
 
 CASES = (
     Case("recurrence", {"layers": 1, "norm": "none"}, steps=5, batch=3, carried=True, entries=True),
@@ -90,6 +97,10 @@ CASES = (
     Case("embedding", {**TEXT, "embedding_size": 3}, batch=3, ragged=True, carried=True, symbols=True, entries=True),
     Case("dropped-rows", {**TEXT, "embedding_size": 3, "dropout_embedding": 0.4}, batch=5, symbols=True),
     Case("tied", {**TEXT, "embedding_size": TIED, "tied": True}, carried=True, symbols=True, entries=True),
+    Case("gates", {**GATES, "norm": "none", "readout": "every"}, batch=5, ragged=True, carried=True, entries=True),
+    Case("gates-old", {**GATES, "update": "old", "norm": "none"}, ragged=True, carried=True),
+    Case("gates-after", {**GATES, "reset": "after", "two_biases": False, "norm": "none"}, carried=True),
+    Case("gates-bare", {**DROPOUTS, "norm": "none", "readout": "every"}, batch=5, carried=True),
 )
 
 

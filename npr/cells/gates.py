@@ -57,10 +57,15 @@ class Gates:
         D, N = self.input_size, self.hidden_size
         if self.joint_init:
             W = initializers.weight(self.w_init, rng, (D + N, N))
-            return {"W_in": W[:D], "W_rec": W[D:], "bias": initializers.bias(self.bias_init, rng, W.shape)}
+            return {"W_in": W[:D], "W_rec": W[D:], "bias": self.bias(rng)}
         W_in = initializers.weight(self.w_init, rng, (D, N))
         W_rec = initial_matrix(self.recurrent_init, rng, N)
-        return {"W_in": W_in, "W_rec": W_rec, "bias": initializers.bias(self.bias_init, rng, (D, N))}
+        return {"W_in": W_in, "W_rec": W_rec, "bias": self.bias(rng)}
+
+    def bias(self, rng: np.random.Generator) -> Array:
+        """Initial bias (N,) of one gate, the first or the second, in float64."""
+        inputs = self.input_size + self.hidden_size if self.joint_init else self.input_size
+        return initializers.bias(self.bias_init, rng, (inputs, self.hidden_size))
 
     def stacked(self, params: Params, name: str) -> Array:
         """One parameter of all gates side by side: (D, Q N), (N, Q N) or (Q N,)."""

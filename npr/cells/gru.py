@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npr import initializers
 from npr.cells.gates import GatedCell, Gates
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import gate
@@ -75,8 +74,7 @@ class GRUCell(GatedCell):
         """Initial parameters in float64; no buffers."""
         params = self.gates.init(rng)
         if self.reset == "after":
-            n = self.hidden_size
-            params["n.bias_rec"] = initializers.bias(self.bias_init, rng, (self.input_size, n))
+            params["n.bias_rec"] = self.gates.bias(rng)
         return params, {}
 
     def states(self, cache: GRUCache) -> Array:

@@ -81,8 +81,7 @@ class LSTMCell(GatedCell):
         """Initial parameters in float64; no buffers."""
         params = self.gates.init(rng)
         if self.two_biases:
-            second = self.gates.init(rng)
-            params |= {f"{q}.bias_rec": second[f"{q}.bias"] for q in GATES}
+            params |= {f"{q}.bias_rec": self.gates.bias(rng) for q in GATES}
         params["f.bias"] = params["f.bias"] + self.forget_bias
         if self.peephole:
             params["peephole"] = initial_matrix(self.recurrent_init, rng, self.hidden_size)

@@ -179,6 +179,10 @@ class Network(SymbolOptions):
         """Channels that the readout sees."""
         return self.state_sizes()[-1]
 
+    def readout_bias_init(self) -> str:
+        """Initial bias of the readout, by a name of `npr.initializers.BIASES`."""
+        return self.bias_init
+
     def _read_input(self, run: Pass, params: Params, x: Array) -> tuple[EmbeddingCache | None, Signal]:
         if x.ndim == 3:
             return None, Signal(run.slicing.split(x), self.input_size)
@@ -197,7 +201,7 @@ class Network(SymbolOptions):
 
     def _init_readout(self, rng: np.random.Generator) -> dict[str, Array]:
         size = (self.readout_size(), self.output_size)
-        own = Linear(*size).init(rng, self.readout_init, self.bias_init)
+        own = Linear(*size).init(rng, self.readout_init, self.readout_bias_init())
         if self.tied:
             del own["W"]
         return own

@@ -34,6 +34,10 @@ class GatedNetwork(RecurrentNetwork):
         super().__post_init__()
         one_of(sorted(MATRICES), recurrent_init=self.recurrent_init)
 
+    def readout_bias_init(self) -> str:
+        """bias_init, but where that counts units: a torch.nn.Linear counts its inputs."""
+        return "fan-in" if self.bias_init == "fan-out" else self.bias_init
+
 
 @models.register("lstm")
 @dataclass(frozen=True)
