@@ -15,6 +15,9 @@ Array = np.ndarray
 # Rows of one product call: 8 full tiles of 12 rows, and 48 KiB of 128 float32 columns, in the second-level cache.
 _TILE_ROWS = 96
 _MOST_ROWS = 16
+# A weight gradient of so many entries outgrows the second cache (0.6 of 1 MiB in float32), and every tile loads and
+# stores all of it: then the tiles are twice as long.
+_WIDE = 384**2
 
 
 class Slicing(NamedTuple):
@@ -31,6 +34,10 @@ class Slicing(NamedTuple):
     def entries(self) -> int:
         """Number of valid (step, row) pairs."""
         return int(self.lengths.sum())
+
+    def tile_steps(self, weights: int) -> int:
+        """Steps of a tile for a kernel that adds up a gradient of so many entries in each."""
+        return self.steps if weights < _WIDE else 2 * self.steps
 
     def split(self, x: Array) -> Array:
         """(T, B, F) to a new (S, T+1, R, F); row 0 is zero."""

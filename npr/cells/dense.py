@@ -16,8 +16,6 @@ from npr.params import Buffers, Params, prefixed, scope
 
 Array = np.ndarray
 RECURRENT = "recurrent."
-# Hidden units from which on W_rec and its gradient outgrow the second cache (0.5 of 1 MiB each in float32).
-_WIDE = 384
 
 
 class DenseCache(NamedTuple):
@@ -145,8 +143,7 @@ class DenseCell:
 
     def _scan(self, run: Pass, offset: Array):
         backend, cut = run.context.backend, run.slicing
-        # Each tile of time loads and stores the whole of dW_rec, a wide one from beyond the second cache.
-        steps = cut.steps if self.hidden_size < _WIDE else 2 * cut.steps
+        steps = cut.tile_steps(self.hidden_size**2)
         return backend.kernels.dense.DenseScan(offset, cut.lengths, backend.activations[self.activation], steps)
 
 

@@ -93,7 +93,7 @@ class GRUCell(GatedCell):
         states.h[:, 0] = h0
         backend.kernels.gru.gru_forward(
             x.raw, gate(x), panels_in, np.concatenate([spread, second], axis=1), self.gates.packed(backend, W_rec),
-            self.reset == "after", cut.lengths, cut.steps, states,
+            self.reset == "after", cut.lengths, cut.tile_steps(W_rec.size), states,
         )  # fmt: skip
         kept: dict[str, Array] = {}
         if "gates" in run.context.keep:
@@ -115,7 +115,8 @@ class GRUCell(GatedCell):
         backend.kernels.gru.gru_backward(
             cache.x.raw, gate(cache.x), self.gates.packed(backend, cache.W_in, transposed=True),
             self.gates.packed(backend, cache.W_rec, transposed=True), self.reset == "after",
-            cut.lengths, cut.steps, cache.states, dy.raw, mask, dy.first, target, grads, np.empty((S, R, n), dtype),
+            cut.lengths, cut.tile_steps(cache.W_rec.size), cache.states, dy.raw, mask, dy.first, target, grads,
+            np.empty((S, R, n), dtype),
         )  # fmt: skip
         found = self.gates.unfolded(cache.x, cache.W_in, grads.W_in, grads.W_rec, grads.row_sums[:, :3])
         named = found.params

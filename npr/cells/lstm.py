@@ -104,7 +104,7 @@ class LSTMCell(GatedCell):
         peephole = params.get("peephole")
         backend.kernels.lstm.lstm_forward(
             x.raw, gate(x), *self.gates.folded(run, x, W_in, bias), self.gates.packed(backend, W_rec),
-            _panels(backend, peephole, run.dtype), cut.lengths, cut.steps, states,
+            _panels(backend, peephole, run.dtype), cut.lengths, cut.tile_steps(W_rec.size), states,
         )  # fmt: skip
         kept: dict[str, Array] = {}
         if "gates" in run.context.keep:
@@ -126,7 +126,8 @@ class LSTMCell(GatedCell):
             cache.x.raw, gate(cache.x), self.gates.packed(backend, cache.W_in, transposed=True),
             self.gates.packed(backend, cache.W_rec, transposed=True),
             _panels(backend, None if cache.peephole is None else cache.peephole.T, dtype),
-            cut.lengths, cut.steps, cache.states, dy.raw, mask, dy.first, target, grads, np.empty((S, 2, R, n), dtype),
+            cut.lengths, cut.tile_steps(cache.W_rec.size), cache.states, dy.raw, mask, dy.first, target, grads,
+            np.empty((S, 2, R, n), dtype),
         )  # fmt: skip
         carry[..., :n], carry[..., n:] = dh, dc
         found = self.gates.unfolded(cache.x, cache.W_in, grads.W_in, grads.W_rec, grads.row_sums)

@@ -20,8 +20,6 @@ from npr.params import Array, Buffers, Params, prefixed, scope
 from npr.registry import models
 
 _LAYER = "layers.0."
-# Streams from which on a weight and its gradient outgrow the second cache: then a tile has twice as many steps.
-_WIDE = 384
 
 
 class StreamCache(NamedTuple):
@@ -149,7 +147,7 @@ class ResRNN(Network):
         return prefixed(_LAYER, sums | {"W1": dw_1.sum(0), "W2": dw_2.sum(0)})
 
     def _stream(self, run: Pass) -> Any:
-        steps = run.slicing.steps if self._width < _WIDE else 2 * run.slicing.steps
+        steps = run.slicing.tile_steps(self._width**2)
         return run.context.backend.kernels.shifted.Stream(run.slicing.lengths, self.linearity, self._gain, steps)
 
     def _init_readout(self, rng: np.random.Generator) -> dict[str, Array]:
