@@ -1,16 +1,12 @@
-"""The JAX peer: `lax.scan` over time, the input product hoisted, value and gradient jitted."""
+"""The JAX peer: `lax.scan` over time, the input product hoisted."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
-from problem import Arrays, Problem, Step
-
-Params = dict[str, jax.Array]
+from jax_step import Params, training_step
+from problem import Problem, Step
 
 
 def network(params: Params, x: jax.Array) -> jax.Array:
@@ -25,26 +21,5 @@ def network(params: Params, x: jax.Array) -> jax.Array:
 
 
 def prepare(problem: Problem, threads: int) -> Step:
-    """The step of this library, compiled with its arrays in place; XLA takes its threads from the process."""
-    jax.config.update("jax_enable_x64", problem.x.dtype == np.float64)
-    case = problem.case
-    params = {name: jnp.asarray(value) for name, value in problem.params.items()}
-    x, rows = jnp.asarray(problem.x), jnp.arange(case.batch_size)
-    target = jnp.asarray(problem.target, jnp.int32)
-
-    def loss(params: Params, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        output = network(params, x)
-        return -jax.nn.log_softmax(output)[rows, target].mean(), output
-
-    wanted = (0, 1) if case.input_gradient else (0,)
-    compiled = jax.jit(jax.value_and_grad(loss, argnums=wanted, has_aux=True))
-
-    def run() -> Any:
-        return jax.block_until_ready(compiled(params, x))
-
-    def collect(result: Any) -> Arrays:
-        (value, output), (grads, *d_input) = result
-        named = {"loss": value, "output": output, **grads, **({"x": d_input[0]} if d_input else {})}
-        return {name: np.asarray(array) for name, array in named.items()}
-
-    return Step(run, collect)
+    """The step of this library, compiled with its arrays in place."""
+    return training_step(network, problem)

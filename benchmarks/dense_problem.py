@@ -43,8 +43,16 @@ def draw(case: Case, seed: int, dtype: DTypeLike = np.float32) -> Problem:
         "layers.0.W_in": rng.normal(0.0, np.sqrt(2 / (fan_in + n)), (fan_in, n)),
         "layers.0.bias": rng.uniform(-0.05, 0.05, n),
         "layers.0.recurrent.W": np.linalg.qr(rng.normal(size=(n, n)))[0],
+    }
+    return with_readout(case, params, rng, dtype)
+
+
+def with_readout(case: Case, params: Arrays, rng: np.random.Generator, dtype: DTypeLike) -> Problem:
+    """The problem of a layer's parameters: a readout by Glorot, uniform inputs, random classes."""
+    n = case.hidden_size
+    params |= {
         "readout.W": rng.normal(0.0, np.sqrt(2 / (n + case.classes)), (n, case.classes)),
         "readout.bias": rng.uniform(-0.05, 0.05, case.classes),
     }
-    x = rng.uniform(-1.0, 1.0, (case.seq_len, case.batch_size, fan_in))
+    x = rng.uniform(-1.0, 1.0, (case.seq_len, case.batch_size, case.input_size))
     return problem.rounded(case, params, x, rng.integers(0, case.classes, case.batch_size), dtype)

@@ -7,11 +7,20 @@ from typing import Any
 import numpy as np
 from problem import Array, Arrays, Problem, Step
 
+from npr import build
 from npr.backends import get_backend
 from npr.context import Context
 from npr.losses import cross_entropy
 
 Filled = tuple[Arrays, Arrays]
+
+
+def layer_step(name: str, problem: Problem, threads: int) -> Step:
+    """The step of one recurrent layer and its readout, the model by its registry name."""
+    case = problem.case
+    sizes = {"input_size": case.input_size, "output_size": case.classes, "hidden_size": case.hidden_size}
+    model = build(name, **sizes)
+    return training_step(model, fill(model, problem.params), problem, threads, d_x=case.input_gradient)
 
 
 def fill(model: Any, values: Arrays) -> Filled:

@@ -3,7 +3,8 @@
 Every library runs in a process of its own, one at a time, pinned to the same cores: ceilings, then npr and its
 peers for every case, and the same again for every round. Before any clock starts loss, output and the gradient of
 every parameter are compared (`agreement.py`). A case's time is the median over rounds of the median over repeats; its
-ratio is to the better peer of the same round. Exit code 7: a goal of the file of cases is missed.
+ratio is to the better peer of the same round, or to the better of the rivals that a benchmark names. Exit code 7: a
+goal of the file of cases is missed.
 """
 
 from __future__ import annotations
@@ -34,13 +35,17 @@ class BenchmarkError(Exception):
 
 
 class Benchmark(NamedTuple):
-    """One program: modules `<family>_problem` and `<family>_<library>`, its cases, and a line for its --help."""
+    """One program: modules `<family>_problem` and `<family>_<library>`, its cases, and a line for its --help.
+
+    rivals : the peers that the ratio is to; all, if none is named
+    """
 
     family: str
     description: str
     case: type[Case]
     cases: str = "cases.toml"
     peers: tuple[str, ...] = ("torch", "jax")
+    rivals: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -155,7 +160,7 @@ def main(benchmark: Benchmark, arguments: list[str]) -> int:
         "threads": options.threads,
         "dtype": "float32",
         "tolerance": tolerances(benchmark, options),
-        **summarise(options.chosen, measured, benchmark.peers, options.threads),
+        **summarise(options.chosen, measured, benchmark.rivals or benchmark.peers, options.threads),
         **measured,
     }
     result = record.document(benchmark.name, arguments, figures)

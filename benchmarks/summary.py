@@ -11,7 +11,7 @@ Peers = tuple[str, ...]
 
 
 def summarise(cases: list[Case], measured: dict[str, Any], peers: Peers, threads: int) -> dict[str, Any]:
-    """Median ceilings, one row per case, and the geometric mean of the ratios of the cases that count."""
+    """Median ceilings, one row per case, and the geometric mean of the ratios to `peers` of the cases that count."""
     rounds = measured["rounds"]
     names = rounds[0]["ceilings"]
     limits = {name: statistics.median(one["ceilings"][name] for one in rounds) for name in names}
@@ -19,11 +19,12 @@ def summarise(cases: list[Case], measured: dict[str, Any], peers: Peers, threads
     rows = [_row(case, seconds[case.name], peers, limits[f"tile_{threads}"]) for case in cases]
     counted = [row["ratio"] for row in rows if row["counts"]]
     mean = statistics.geometric_mean(counted) if counted else None
-    return {"ceilings": limits, "cases": rows, "mean_ratio": mean}
+    rival = peers[0] if len(peers) == 1 else "the better peer"
+    return {"ceilings": limits, "cases": rows, "mean_ratio": mean, "ratio_to": rival}
 
 
 def _row(case: Case, rounds: list[dict[str, list[float]]], peers: Peers, ceiling: float) -> dict[str, Any]:
-    """Milliseconds of every library, ratio to the better peer by round, GFLOP/s and share of the ceiling."""
+    """Milliseconds of every library, ratio to the better of `peers` by round, GFLOP/s and share of the ceiling."""
     medians = [{name: statistics.median(seconds) for name, seconds in one.items()} for one in rounds]
     ratios = [min(one[peer] for peer in peers) / one["npr"] for one in medians]
     ms = {name: 1e3 * statistics.median(one[name] for one in medians) for name in medians[0]}
@@ -53,7 +54,7 @@ def table(result: dict[str, Any]) -> str:
     head = [
         "case",
         *(f"{name} ms" for name in names),
-        "ratio to the better peer",
+        f"ratio to {result['ratio_to']}",
         "GFLOP/s",
         "of the ceiling",
         "goals",

@@ -1,0 +1,37 @@
+"""One training step of an LSTM as plain arrays: sizes, weights, input and target, the same for every library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dense_problem
+import numpy as np
+from numpy.typing import DTypeLike
+from problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(dense_problem.Case):
+    """One layer of four gates, ten classes read after the last step."""
+
+    @property
+    def flops(self) -> int:
+        """The products of a tanh layer for every gate."""
+        return 4 * super().flops
+
+
+def draw(case: Case, seed: int, dtype: DTypeLike = np.float32) -> Problem:
+    """Weights U(-1/sqrt(H), 1/sqrt(H)) as torch starts, biases off 0, and random data.
+
+    The forget gates start near sigmoid(3) = 0.95: the gradient reaches the first step above the smallest normal
+    float32, so that nobody is slowed down by subnormal numbers.
+    """
+    rng = np.random.default_rng(seed)
+    n, fan_in = case.hidden_size, case.input_size
+    bound = n**-0.5
+    params = {}
+    for gate in "ifgo":
+        params[f"layers.0.{gate}.W_in"] = rng.uniform(-bound, bound, (fan_in, n))
+        params[f"layers.0.{gate}.W_rec"] = rng.uniform(-bound, bound, (n, n))
+        params[f"layers.0.{gate}.bias"] = rng.uniform(-bound, bound, n) + 3 * (gate == "f")
+    return dense_problem.with_readout(case, params, rng, dtype)
