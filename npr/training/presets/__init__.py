@@ -9,12 +9,12 @@ from typing import Any
 
 from npr.errors import ConfigError
 from npr.registry import unknown
-from npr.training.presets import dense, indrnn
+from npr.training.presets import dense, indrnn, speech
 from npr.training.presets.table import Table
 
 DEFAULT = "laptop"
 NONE = "none"
-PRESETS: Table = {**indrnn.TABLE, **dense.TABLE}
+PRESETS: Table = {**indrnn.TABLE, **dense.TABLE, **speech.TABLE}
 
 
 def names(model: str, task: str) -> list[str]:
