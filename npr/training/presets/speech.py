@@ -91,8 +91,19 @@ _TIMIT: Preset = {
     "split": ("official", "selects on the 50 speakers and tests on the core test; EXP the other way round: 'swapped'"),
     "validation": ("standard", "as split"),
 }
-_CUT = "minutes on two cores; the rest as published, on the spoken digits"
-_FREE: Preset = {**_PREDICTION, "data": ("fsdd", _CUT), "batch_size": (32, _CUT), "epochs": (20, _CUT)}
+_OURS = "our trials: validation 0.242 after 500 updates, the frame repeated 0.292; as published 88.4 and 56.1 after 450"
+_FREE: Preset = {
+    **{key: value for key, value in _PREDICTION.items() if key != "epochs"},
+    "data": ("fsdd", "spoken digits, which everyone can have"),
+    "normalise": ("train", _OURS),
+    "last_frame": ("mask", "nothing follows the last frame"),
+    "pool": (10, "less filling"),
+    "batch_size": (32, "recordings are a seventh as long as those of TIMIT"),
+    "steps": (1500, "minutes on two cores"),
+    "eval_every": (300, "five validations"),
+    "lr": (2e-3, _OURS),
+    "lr_orth": (2e-4, _OURS),
+}
 
 TABLE: Table = {
     ("indrnn", "speech"): {"laptop": _INDRNN},
