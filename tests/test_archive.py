@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from data_samples import serve
 from speech_samples import digit_members, digit_set, wav_bytes, write_digits, zip_bytes
 
 from npr import data
@@ -183,6 +184,18 @@ def test_verify_knows_the_recordings(
     found = data.verify("fsdd", write_digits(tmp_path, damage(zip_bytes(DIGITS))))
     assert found.state == state
     assert says in found.files[0].detail
+
+
+def test_a_download_is_kept_under_the_name_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    content = zip_bytes({f"repository-1.0/{name}": data for name, data in DIGITS.items()})
+    with serve({"v1.zip": content}) as web:
+        monkeypatch.setitem(known.SETS, "fsdd", digit_set(content, web.mirror("plain")))
+        assert data.fetch("fsdd", tmp_path, lambda line: None) == tmp_path / "fsdd"
+        assert web.requests == {"plain/v1.zip": 1}
+    assert (tmp_path / "fsdd" / "recordings.zip").read_bytes() == content
+    assert data.verify("fsdd", tmp_path).state == "ok"
 
 
 def test_a_missing_archive_is_asked_for_by_both_its_names(tmp_path: Path) -> None:

@@ -9,12 +9,19 @@ from typing import Any
 
 from npr.errors import ConfigError
 from npr.registry import unknown
-from npr.training.presets import dense, gated, indrnn, resrnn, text
+from npr.training.presets import dense, gated, indrnn, resrnn, speech, text
 from npr.training.presets.table import Table
 
 DEFAULT = "laptop"
 NONE = "none"
-PRESETS: Table = {**indrnn.TABLE, **dense.TABLE, **gated.TABLE, **resrnn.TABLE, **text.TABLE}
+PRESETS: Table = {
+    **indrnn.TABLE,
+    **dense.TABLE,
+    **gated.TABLE,
+    **resrnn.TABLE,
+    **text.TABLE,
+    **speech.TABLE,
+}
 
 
 def names(model: str, task: str) -> list[str]:
