@@ -145,6 +145,7 @@ ZIPS = {
     "unusual compression": (made.zipped(MEMBERS, zipfile.ZIP_BZIP2), "compressed in an unusual way"),
     "encrypted": (encrypted(), "encrypted"),
     "larger than the file": (claims(1 << 20), "more bytes than the file"),
+    "members that share bytes": (claims(len(made.zip_file({"a": TEN})) - 40), "more bytes than the file"),
     "changed number": (changed_number(), "damaged.*CRC"),
     "cut short": (made.zip_file({"a": TEN})[:-30], "damaged zip"),
     "10,000 members": (made.zipped({f"m/{i}": b"" for i in range(10_000)}), "members"),

@@ -157,6 +157,12 @@ def test_metadata_decides_about_the_model_only(options: str, tmp_path: Path) -> 
     assert (config["activation"], config["lr"]) == ("relu", 1e-3)
 
 
+@pytest.mark.parametrize("flags", [{"model": "rnn"}, {"task": "adding"}])
+def test_model_and_task_are_needed(flags: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="An import needs"):
+        import_run(tmp_path / "x", flags)
+
+
 def published() -> Path | None:
     """The weights of ResRNN of 200 units, where they lie among the data."""
     folder = os.environ.get("NPR_DATA_DIR")

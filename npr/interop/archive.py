@@ -41,7 +41,10 @@ class Archive:
         if len(self._members) != len(members):
             raise ForeignError("two members have the same name")
         for member in members:
-            _check(member, len(data))
+            _check(member)
+        # Members may share bytes, so that each alone looks harmless.
+        if sum(member.file_size for member in members if member.compress_type == _STORED) > len(data):
+            raise ForeignError("its members claim more bytes than the file has")
         inflated = sum(member.file_size for member in members if member.compress_type == _DEFLATED)
         if inflated > MAX_INFLATED:
             raise ForeignError(f"its compressed members would grow to {inflated:,} bytes, {MAX_INFLATED:,} are allowed")
@@ -71,7 +74,7 @@ class Archive:
             raise ForeignError(f"member {shown(name)} is damaged ({str(error)[:80]})") from error
 
 
-def _check(member: zipfile.ZipInfo, size: int) -> None:
+def _check(member: zipfile.ZipInfo) -> None:
     name = member.filename
     if ".." in name.split("/") or name.startswith("/") or "\\" in member.orig_filename or ":" in name:
         raise ForeignError(f"member {shown(name)} has a name that leads out of the file")
@@ -79,8 +82,6 @@ def _check(member: zipfile.ZipInfo, size: int) -> None:
         raise ForeignError(f"member {shown(name)} is encrypted")
     if member.compress_type not in (_STORED, _DEFLATED):
         raise ForeignError(f"member {shown(name)} is compressed in an unusual way")
-    if member.compress_type == _STORED and member.file_size > size:
-        raise ForeignError(f"member {shown(name)} claims more bytes than the file has")
 
 
 _FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, KeyError)

@@ -74,6 +74,8 @@ def import_run(file: PathLike, flags: Mapping[str, Any], report: Report = lambda
     StorageError
         If the run folder cannot be written.
     """
+    if missing := [key for key in ("model", "task") if not flags.get(key)]:
+        raise ConfigError(f"An import needs '{missing[0]}': a file of weights does not say it.")
     contents = read_weights(Path(file))
     _all_finite(contents, file)
     name, network = recognise(contents.tensors)
