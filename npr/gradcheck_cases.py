@@ -119,8 +119,10 @@ def options_for(name: str, case: Case, options: Mapping[str, Any]) -> dict[str, 
 
 
 def applies(name: str, case: Case) -> bool:
-    """Whether the model called `name` takes the kind of input that the case has."""
+    """Whether the model called `name` takes the kind of input that the case has, and has the weight that it ties."""
     known = {entry.name for entry in dataclasses.fields(registry.models.get(name))}
+    if "tied" in case.options and not getattr(registry.models.get(name), "ties", False):
+        return False
     return not case.symbols or "embedding_size" in known
 
 

@@ -6,7 +6,7 @@ Parameter names layers.0.{s0, W1, b1, W2, b2}; there is no readout.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -63,6 +63,8 @@ class ResRNN(Network):
     hidden_size: int = 200
     readout: str = "last"
     linearity: float = 0.99999
+
+    ties: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         whole("[1, 1e9]", input_size=self.input_size, output_size=self.output_size, hidden_size=self.hidden_size)
