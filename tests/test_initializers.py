@@ -23,6 +23,7 @@ UNIFORM = {
     "uniform-0.08": 0.08,
     "uniform-0.1": 0.1,
     "fan-in": 1 / math.sqrt(FAN_IN),
+    "fan-out": 1 / math.sqrt(FAN_OUT),
 }
 # Standard deviation of the normal ones; "normal-half" is (sqrt(2) / 2) / sqrt(fan_in).
 NORMAL = {

@@ -45,6 +45,20 @@ def test_the_shifted_stream_agrees_too() -> None:
     assert_agreement({"name": "resrnn", "linearity": 0.7})
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "rnn"},
+        {"name": "lstm", "peephole": True},
+        {"name": "gru"},
+        {"name": "gru", "reset": "before"},
+        {"name": "rrn", "bidirectional": True, "widths": "3"},
+    ],
+)
+def test_layers_of_cells_agree_too(options: dict) -> None:
+    assert_agreement(options)
+
+
 def assert_agreement(options: dict) -> None:
     plain, compiled = (_run(options, uncompiled) for uncompiled in (True, False))
     assert plain.keys() == compiled.keys()
@@ -54,7 +68,7 @@ def assert_agreement(options: dict) -> None:
 
 def test_plain_python_agrees_for_symbols() -> None:
     program = PROGRAM.replace("x = rng.standard_normal((4, 3, 2))", "x = rng.integers(0, 2, (4, 3))")
-    options = {"norm": "none", "embedding_size": 3, "embedding_init": "uniform-0.1"}
+    options = {"name": "indrnn", "norm": "none", "embedding_size": 3, "embedding_init": "uniform-0.1"}
     plain, compiled = (_run(options, uncompiled, program) for uncompiled in (True, False))
     assert np.abs(compiled["embedding.W"]).max() > 0
     for name, value in compiled.items():
