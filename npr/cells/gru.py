@@ -97,9 +97,7 @@ class GRUCell(GatedCell):
         )  # fmt: skip
         kept: dict[str, Array] = {}
         if "gates" in run.context.keep:
-            first = values[:, :, :1]
-            series = np.concatenate([first, values], axis=2)
-            kept = {name: run.slicing.join(series[:, q]) for q, name in enumerate(GATES)}
+            kept = self.gates.series(run, values)
             kept["z"] = 1 - kept["z"] if self.update == "new" else kept["z"]
         return GRUCache(x, W_in, W_rec, states, kept)
 

@@ -108,8 +108,7 @@ class LSTMCell(GatedCell):
         )  # fmt: skip
         kept: dict[str, Array] = {}
         if "gates" in run.context.keep:
-            kept = {name: run.slicing.join(_padded(values[:, q])) for q, name in enumerate(GATES)}
-            kept["c"] = run.slicing.join(states.c)
+            kept = self.gates.series(run, values) | {"c": run.slicing.join(states.c)}
         return LSTMCache(x, W_in, W_rec, peephole, states, kept)
 
     def backward(
@@ -142,8 +141,3 @@ class LSTMCell(GatedCell):
 def _panels(backend: Any, matrix: Array | None, dtype: np.dtype) -> Array:
     """Panels of a matrix, or none."""
     return np.empty((0, 1, 1), dtype) if matrix is None else backend.pack(matrix)
-
-
-def _padded(series: Array) -> Array:
-    """Series (S, T, R, N) with a row before the first step, as `Slicing.join` takes it."""
-    return np.concatenate([series[:, :1], series], axis=1)

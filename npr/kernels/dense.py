@@ -25,6 +25,7 @@ from numba import prange
 
 from npr.kernels.diagonal import gate_of, masked_tile, rows_of
 from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.lines import add_line
 from npr.kernels.pointwise import COMPLEX_MODRELU, MODRELU, RELU, SIGMOID, TANH, modrelu, sigmoid, tanh
 from npr.kernels.tile import multiply, multiply_transposed
 
@@ -177,9 +178,7 @@ def _delta_step(g, silent, carry, h, length, t, ended, scan, mask, delta, row_su
         idle = delta[i] if t >= length[i] else carry[i]
         for j in range(n):
             idle[j] = zero
-    line, sums = delta.reshape(rows * n), row_sums.reshape(rows * n)
-    for j in range(rows * n):
-        sums[j] += line[j]
+    add_line(row_sums, delta)
 
 
 @inline

@@ -25,7 +25,15 @@ from numba import prange
 
 from npr.kernels.diagonal import gate_of, masked_tile, rows_of
 from npr.kernels.jit import inline, parallel_kernel
-from npr.kernels.lstm import add_line, add_upstream, clear_ended, copy_ended, squash_candidate, squash_gate
+from npr.kernels.lines import (
+    add_line,
+    add_upstream,
+    clear_ended,
+    copy_ended,
+    scale_line,
+    squash_candidate,
+    squash_gate,
+)
 from npr.kernels.pointwise import tanh
 from npr.kernels.tile import multiply, multiply_transposed
 
@@ -137,15 +145,6 @@ def _through_reset(e, m, r, delta):
 
 
 @inline
-def _keep(dh, z):
-    """dh *= z along one step."""
-    size = dh.shape[0] * dh.shape[1]
-    dh, z = dh.reshape(size), z.reshape(size)
-    for j in range(size):
-        dh[j] *= z[j]
-
-
-@inline
 def _add_product(dh, e, r):
     """dh += e * r along one step."""
     size = dh.shape[0] * dh.shape[1]
@@ -188,7 +187,7 @@ def gru_backward(x, mask, panels_in, panels, after, lengths, tile_steps, states,
                 reset, keep, new, m = gates[s, R, t], gates[s, Z, t], gates[s, N, t], gates[s, E, t]
                 d_reset, d_keep, d_new, e = delta[R, k], delta[Z, k], delta[N, k], delta[E, k]
                 _through_mix(dh, keep, new, h[s, t], d_keep, d_new)
-                _keep(dh, keep)
+                scale_line(dh, keep)
                 if after:
                     _product(d_new, reset, e)
                     _through_reset(d_new, m, reset, d_reset)

@@ -26,7 +26,16 @@ from numba import prange
 
 from npr.kernels.diagonal import gate_of, masked_tile, rows_of
 from npr.kernels.jit import inline, parallel_kernel
-from npr.kernels.pointwise import sigmoid, tanh
+from npr.kernels.lines import (
+    add_line,
+    add_upstream,
+    clear_ended,
+    copy_ended,
+    scale_line,
+    squash_candidate,
+    squash_gate,
+)
+from npr.kernels.pointwise import tanh
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
@@ -50,63 +59,6 @@ class LSTMGrads(NamedTuple):
     peephole: Array  # (S, N, N)
     dh: Array  # (S, R, N), dL/dh_T from outside, becomes dL/dh_0
     dc: Array  # (S, R, N), likewise
-
-
-@inline
-def squash_gate(a, bias):
-    """In place a <- sigmoid(a + bias) for one step of a gate, both (R, N)."""
-    size = a.shape[0] * a.shape[1]
-    a, bias = a.reshape(size), bias.reshape(size)
-    for j in range(size):
-        a[j] = sigmoid(a[j] + bias[j])
-
-
-@inline
-def squash_candidate(a, bias):
-    """In place a <- tanh(a + bias) for one step, both (R, N)."""
-    size = a.shape[0] * a.shape[1]
-    a, bias = a.reshape(size), bias.reshape(size)
-    for j in range(size):
-        a[j] = tanh(a[j] + bias[j])
-
-
-@inline
-def add_line(target, values):
-    """target += values, both (R, N)."""
-    size = target.shape[0] * target.shape[1]
-    target, values = target.reshape(size), values.reshape(size)
-    for j in range(size):
-        target[j] += values[j]
-
-
-@inline
-def add_upstream(carry, g, mask):
-    """carry (R, N) += mask * g, mask (R, N) or empty; the rows of g (R, N) may be strided."""
-    for i in range(carry.shape[0]):
-        if mask.shape[0]:
-            for j in range(carry.shape[1]):
-                carry[i, j] += mask[i, j] * g[i, j]
-        else:
-            for j in range(carry.shape[1]):
-                carry[i, j] += g[i, j]
-
-
-@inline
-def copy_ended(source, target, length, t):
-    """Copy the rows (R, N) of sequences that have ended before step t, counted from 0."""
-    for i in range(length.shape[0]):
-        if t >= length[i]:
-            for j in range(source.shape[1]):
-                target[i, j] = source[i, j]
-
-
-@inline
-def clear_ended(delta, length, t):
-    """Zero the rows of sequences that have ended."""
-    for i in range(length.shape[0]):
-        if t >= length[i]:
-            for j in range(delta.shape[1]):
-                delta[i, j] = 0
 
 
 @inline
@@ -198,15 +150,6 @@ def _through_candidate(dc, i, g, delta):
         delta[j] = dc[j] * i[j] * (one - g[j] * g[j])
 
 
-@inline
-def _forget(dc, f):
-    """dc *= f along one step."""
-    size = dc.shape[0] * dc.shape[1]
-    dc, f = dc.reshape(size), f.reshape(size)
-    for j in range(size):
-        dc[j] *= f[j]
-
-
 @parallel_kernel
 def lstm_backward(x, mask, panels_in, panels, peephole, lengths, tile_steps, states, g, g_mask, first, gx, grads, kept):
     """Backward of `lstm_forward`. g (S, T+1, R, >= N) times g_mask (S, R, N) or nothing is dL/dh, zero before step
@@ -245,7 +188,7 @@ def lstm_backward(x, mask, panels_in, panels, peephole, lengths, tile_steps, sta
                 _through_gate(dc, gates[s, G, t], gates[s, I, t], delta[I, k])
                 _through_gate(dc, c[s, t], gates[s, F, t], delta[F, k])
                 _through_candidate(dc, gates[s, I, t], gates[s, G, t], delta[G, k])
-                _forget(dc, gates[s, F, t])
+                scale_line(dc, gates[s, F, t])
                 for q in range(4):
                     if ended:
                         clear_ended(delta[q, k], length, t)

@@ -26,6 +26,7 @@ from numba import prange
 
 from npr.kernels.diagonal import rows_of
 from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.lines import add_line
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
@@ -155,15 +156,6 @@ def _slope_step(da, z):
         da[j] = da[j] if z[j] > zero else zero
 
 
-@inline
-def _add_step(sums, delta):
-    """sums += delta, both (R, n)."""
-    rows, n = sums.shape
-    sums, delta = sums.reshape(rows * n), delta.reshape(rows * n)
-    for j in range(rows * n):
-        sums[j] += delta[j]
-
-
 @parallel_kernel
 def shifted_backward(panels_1, panels_2, stream, r, z, gy, first, gx, dw_1, dw_2, sums_1, sums_2, carry):
     """Backward of `shifted_forward` from gy = dL/dy (S, T+1, R, O), zero before step `first`.
@@ -195,8 +187,8 @@ def shifted_backward(panels_1, panels_2, stream, r, z, gy, first, gx, dw_1, dw_2
                 _spread(e, gain, linearity, shift, length, t, t >= shortest, df_now, dr)
                 multiply(df_now, panels_2, da_now, False)
                 _slope_step(da_now, z_rows[now:after])
-                _add_step(sums_1[s], da_now)
-                _add_step(sums_2[s], df_now)
+                add_line(sums_1[s], da_now)
+                add_line(sums_2[s], df_now)
                 multiply(da_now, panels_1, dr, True)
                 if gx.shape[0]:
                     _copy_columns(dr, 0, rows_of(gx[s])[after : after + rows], 0, shift)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from npr import initializers
 from npr.context import Pass, Signal
 from npr.errors import ConfigError
 from npr.fields import one_of, whole, within
+from npr.layers.dropout import draw_factors
 from npr.params import Array, Params
 
 
@@ -52,7 +53,7 @@ class Embedding:
         raw = np.zeros((cut.slices, cut.times + 1, cut.rows, self.width or self.size), run.dtype)
         mask = None
         if self.width:
-            mask = self._mask(run)
+            mask = draw_factors(run, self.dropout, (self.size, 1))
             raw[:, 1:] = (params["W"] if mask is None else mask * params["W"]).take(symbols, axis=0)
         else:
             np.put_along_axis(raw[:, 1:], symbols[..., None], 1, axis=-1)
@@ -65,14 +66,6 @@ class Embedding:
         out = np.zeros((self.size, self.width))
         run.context.backend.kernels.embedding.scatter_add(cache.symbols, run.slicing.lengths, gx, out)
         return {"W": out if cache.mask is None else cache.mask * out}
-
-    def _mask(self, run: Pass) -> Array | None:
-        if not self.dropout or not run.context.dropout:
-            return None
-        if run.context.rng is None:
-            raise ConfigError("dropout needs a random generator: pass Context(rng=numpy.random.default_rng(seed))")
-        kept = run.context.rng.random((self.size, 1), np.float32) >= self.dropout
-        return kept.astype(run.dtype) / run.dtype.type(1.0 - self.dropout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +89,9 @@ class SymbolOptions:
     tied: bool = False
     dropout_embedding: float = 0.0
 
+    # Whether the network has a readout whose weight can be the embedding's.
+    ties: ClassVar[bool] = True
+
     def check_symbols(self, sizes: tuple[int, int], units: int) -> None:
         """Raise ConfigError unless the options fit sizes = (symbols, outputs) and the last layer's units."""
         whole("[0, 1e9]", embedding_size=self.embedding_size)
@@ -104,6 +100,8 @@ class SymbolOptions:
         if not self.embedding_size and (self.tied or self.dropout_embedding):
             key = "tied = true" if self.tied else f"dropout_embedding = {self.dropout_embedding}"
             raise ConfigError(f"{key} needs an embedding: set embedding_size.")
+        if self.tied and not self.ties:
+            raise ConfigError("tied = true: this network has no readout whose weight the embedding could be.")
         if self.tied and (self.embedding_size != units or sizes[0] != sizes[1]):
             raise ConfigError(
                 f"tied = true with embedding_size = {self.embedding_size}: the last layer has {units} units, and "

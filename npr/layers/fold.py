@@ -68,7 +68,7 @@ def _spread(bias: Array, rows: tuple[int, int]) -> Array:
 
 
 def value_of(signal: Signal) -> Array:
-    """Values (S, T, R, channels) of all steps, with scale, shift and mask applied; for inspection, not for kernels."""
+    """Values (S, T, R, channels) of all steps, with scale, shift and mask applied: a pass over the data."""
     value = signal.raw[:, 1:, :, : signal.channels]
     if signal.scale is not None:
         value = value * signal.scale + signal.shift

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,8 +52,6 @@ class Network(SymbolOptions):
     readout: str
     readout_init: str
     bias_init: str = "zero"
-    # Whether there is a readout whose weight can be the embedding's.
-    ties: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> tuple[Params, Buffers]:
         """Parameters as views of one flat buffer of `dtype`; batch norm's statistics in float64."""

@@ -71,8 +71,6 @@ class ResRNN(Network):
         one_of(("last", "every"), readout=self.readout)
         within("[0, 1)", linearity=self.linearity)
         self.check_symbols((self.input_size, self.output_size), self.readout_size())
-        if self.tied:
-            raise ConfigError("tied = true: resrnn has no readout whose weight the embedding could be.")
         if self.output_size > self._width:
             raise ConfigError(
                 f"hidden_size = {self.hidden_size} is not valid; outputs are columns of the stream, so "

@@ -28,7 +28,7 @@ from npr.errors import ConfigError
 from npr.fields import one_of
 from npr.layers.chain import Chain, Collapsed
 from npr.layers.dropout import draw_mask
-from npr.layers.fold import gate
+from npr.layers.fold import gate, value_of
 from npr.layers.linear import Linear
 from npr.networks.base import Cache, Layers
 from npr.networks.gated import GatedNetwork
@@ -55,7 +55,7 @@ class BlockCache(NamedTuple):
     x: Signal
     cells: list[Any]
     chain: Collapsed | None
-    linear: Any  # cache of the chain's one map, or of the linear shortcut
+    linears: dict[str, Any]  # caches of the linear maps "chain" and "shortcut", where there are such
     mask: Array
 
 
@@ -206,7 +206,7 @@ class RRN(GatedNetwork):
         if shortcut:
             linears["shortcut"], _ = shortcut.forward(run, scope(params, "shortcut."), x, y, add=True)
         else:
-            y[:, 1:] += _value(x)
+            y[:, 1:] += value_of(x)
         return y, chain, linears
 
     def _backward_layers(
@@ -230,7 +230,7 @@ class RRN(GatedNetwork):
         g = GradSignal(d_out, 0, first)
         if parts.chain is not None:
             dh = run.buffer(block.units)
-            whole, _ = Linear(block.units, block.units).backward(run, parts.linear["chain"], d_out, dh, first)
+            whole, _ = Linear(block.units, block.units).backward(run, parts.linears["chain"], d_out, dh, first)
             named |= prefixed(name + "chain.", self._chain().expand(parts.chain, whole))
             g = GradSignal(dh, 0, first)
         none = np.empty((0, 0, 0), run.dtype)
@@ -238,21 +238,15 @@ class RRN(GatedNetwork):
             into = target if i == block.first else run.buffer(self._sizes[i][0])
             grads, g = self._cells[i].backward(run, parts.cells[i - block.first], g, none, carries[i], into)
             named |= prefixed(f"layers.{i}.", grads)
-        if "shortcut" in parts.linear:
+        if "shortcut" in parts.linears:
             dx = run.buffer(block.input_size)
             linear = Linear(block.input_size, block.units)
-            grads, _ = linear.backward(run, parts.linear["shortcut"], d_out, dx, first)
+            grads, _ = linear.backward(run, parts.linears["shortcut"], d_out, dx, first)
             named |= prefixed(name + "shortcut.", grads)
             d_out = dx
         if target is not None:
             target[:, first + 1 :, :, : block.input_size] += d_out[:, first + 1 :, :, : block.input_size]
         return named, GradSignal(d_out if target is None else target)
-
-
-def _value(x: Signal) -> Array:
-    """Values of all steps (S, T, R, channels) of a signal that has no batch norm."""
-    value = x.raw[:, 1:, :, : x.channels]
-    return value if x.mask is None else value * x.mask[:, None]
 
 
 def _masked(run: Pass, dy: GradSignal, mask: Array, units: int) -> Array:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from npr.training.presets.table import Preset, Table
+from npr.training.presets.table import Preset, Table, rmsprop
 
 
 def _rates(lr: float, alpha: float, orth: float = 0.0, source: str = "NN R") -> Preset:
-    """RMSprop with one rate, or with a second one for orthogonal parameters."""
-    second: Preset = {"lr_orth": (orth, source)} if orth else {}
-    return {"optimizer": ("rmsprop", source), "alpha": (alpha, source), "lr": (lr, source), **second}
+    """As `rmsprop`, mostly of the README."""
+    return rmsprop(source, lr, alpha, orth)
 
 
 def _nnrnn(penalty: float, t_decay: float, start: str, source: str = "NN R") -> Preset:

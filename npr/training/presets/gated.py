@@ -8,7 +8,7 @@ Residual Network, whose experiment is CH's first epoch on tinyshakespeare.
 from __future__ import annotations
 
 from npr.training.presets import dense, text
-from npr.training.presets.table import Preset, Table
+from npr.training.presets.table import Preset, Table, rmsprop
 
 # LSTM.py of NN draws the four matrices of [h, x] by xavier_normal and takes torch.nn.Linear's biases.
 _JOINT: Preset = {
@@ -19,19 +19,20 @@ _JOINT: Preset = {
 }
 
 
-def _rates(lr: float, alpha: float, source: str = "NN S") -> Preset:
-    return {"optimizer": ("rmsprop", source), "alpha": (alpha, source), "lr": (lr, source)}
-
-
 def _without(preset: Preset, *names: str) -> Preset:
     return {key: value for key, value in preset.items() if key not in names}
 
 
-_COPY: Preset = {**dense.COPY, **_JOINT, **_rates(5e-4, 0.99), "hidden_size": (128, "NN S; also 63 with 0.001")}
+_COPY: Preset = {
+    **dense.COPY,
+    **_JOINT,
+    **rmsprop("NN S", 5e-4, 0.99),
+    "hidden_size": (128, "NN S; also 63 with 0.001"),
+}
 _ADDING: Preset = {
     **_without(dense.ADDING, "lr_orth"),
     **_JOINT,
-    **_rates(2e-4, 0.99, "NN L"),
+    **rmsprop("NN L", 2e-4, 0.99),
     "hidden_size": (128, "NN L"),
 }
 _ADDING_IRNN: Preset = {
@@ -44,13 +45,13 @@ _ADDING_IRNN: Preset = {
 _PIXEL: Preset = {
     **dense.PERMUTED,
     **_JOINT,
-    **_rates(5e-4, 0.99, "NN R; S: 0.9"),
+    **rmsprop("NN R; S: 0.9", 5e-4, 0.99),
     "hidden_size": (512, "NN S; also 257"),
 }
 _PTB: Preset = {
     **text.PTB,
     **_JOINT,
-    **_rates(1e-3, 0.99),
+    **rmsprop("NN S", 1e-3, 0.99),
     "hidden_size": (475, "NN S: 1.41 bits per character (ndminhkhoi46/asRNN); also 1024 with 0.008"),
 }
 _BIASES: Preset = {
@@ -80,7 +81,7 @@ TABLE: Table = {
     ("lstm", "charlm"): {
         "laptop": text.LAPTOP,
         "paper": _PTB,
-        "paper-300": {**_PTB, **text.LONG, **_rates(3e-3, 0.99)},
+        "paper-300": {**_PTB, **text.LONG, **rmsprop("NN S", 3e-3, 0.99)},
         "char-rnn": _KA,
         "chainer": _CH,
         "rrn": _RRN,

@@ -9,15 +9,14 @@ gradient by 50 is the same to RMSprop as dividing eps by 50, and a bound of 5 on
 
 from __future__ import annotations
 
-from npr.training.presets.table import Preset, Table
+from npr.training.presets.table import Preset, Table, rmsprop
 
 _SUMMED = "5 on the gradient of the sum over 50 steps"
 
 
 def _rates(lr: float, orth: float = 0.0, alpha: float = 0.9, source: str = "NN R") -> Preset:
-    """RMSprop with one rate, or with a second one for orthogonal parameters."""
-    second: Preset = {"lr_orth": (orth, source)} if orth else {}
-    return {"optimizer": ("rmsprop", source), "alpha": (alpha, source), "lr": (lr, source), **second}
+    """As `rmsprop`, mostly with 0.9 and of the README."""
+    return rmsprop(source, lr, alpha, orth)
 
 
 def _adam(lr: float, orth: float, clip: float, t_decay: float) -> Preset:
