@@ -141,6 +141,7 @@ class Point(NamedTuple):
     d_output: Array
     d_state: tuple[Array, ...] | None
     mask_seed: int
+    backend: Any
 
     def variables(self) -> dict[str, Array]:
         """What the loss is differentiated by, under its name in the report."""
@@ -153,7 +154,7 @@ class Point(NamedTuple):
     def context(self) -> Context:
         """Batch statistics, the same dropout masks each time, running statistics left alone."""
         rng, keep = np.random.default_rng(self.mask_seed), frozenset({"pre_activation"})
-        return Context(get_backend("cpu"), dropout=True, rng=rng, norm_weight=0.0, keep=keep)
+        return Context(self.backend, dropout=True, rng=rng, norm_weight=0.0, keep=keep)
 
     def forward(self) -> Forward:
         """The model's forward pass at this point."""
@@ -230,7 +231,7 @@ def draw_point(model: Model, case: Case, seed: tuple[int, ...]) -> Point:
     if lengths is not None:
         lengths[-1] = case.steps
     mask_seed = int(rng.integers(2**31))
-    bare = Point(model, params, buffers, x, None, lengths, np.zeros(()), None, mask_seed)
+    bare = Point(model, params, buffers, x, None, lengths, np.zeros(()), None, mask_seed, get_backend("cpu"))
     out = bare.forward()
     d_output = rng.normal(size=out.output.shape)
     if d_output.ndim == 3:
