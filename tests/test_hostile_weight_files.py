@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import struct
 import time
 import zipfile
@@ -125,6 +126,14 @@ def twice() -> bytes:
     return buffer.getvalue()
 
 
+def link() -> bytes:
+    """A member that is a symbolic link by its attributes."""
+    data = bytearray(made.zip_file({"a": TEN}))
+    at = data.index(b"PK\x01\x02")
+    data[at + 38 : at + 42] = struct.pack("<I", (stat.S_IFLNK | 0o777) << 16)
+    return bytes(data)
+
+
 def changed_number() -> bytes:
     data = bytearray(made.zip_file({"a": TEN}))
     data[data.index(TEN.tobytes()) + 5] ^= 1
@@ -135,15 +144,16 @@ ZIPS = {
     "name with ..": (made.zipped({**MEMBERS, "model/../../etc/passwd": b""}), "leads out"),
     "absolute name": (made.zipped({**MEMBERS, "/etc/passwd": b""}), "leads out"),
     "name of Windows": (made.zipped({**MEMBERS, "C:/x": b""}), "leads out"),
-    "name twice": (twice(), "same name"),
+    "name twice": (twice(), "is there twice"),
     "two pickles": (made.zipped({**MEMBERS, "other/data.pkl": b""}), "2 members called"),
     "no storage": (made.zipped({"model/data.pkl": MEMBERS["model/data.pkl"]}), "lacks the member 'model/data/0'"),
     "longer storage": (made.zipped({**MEMBERS, "model/data/0": bytes(44)}), "44 bytes, at most 40"),
     "shorter storage": (made.zipped({**MEMBERS, "model/data/0": bytes(36)}), "36 bytes instead of 40"),
     "big-endian": (made.zipped({**MEMBERS, "model/byteorder": b"big"}), "big-endian"),
     "bomb": (made.zipped(ZEROS, zipfile.ZIP_DEFLATED), "would grow to 67,10"),
-    "unusual compression": (made.zipped(MEMBERS, zipfile.ZIP_BZIP2), "compressed in an unusual way"),
+    "unusual compression": (made.zipped(MEMBERS, zipfile.ZIP_BZIP2), "packed by method 12"),
     "encrypted": (encrypted(), "encrypted"),
+    "link": (link(), "is a link or a device"),
     "larger than the file": (claims(1 << 20), "more bytes than the file"),
     "members that share bytes": (claims(len(made.zip_file({"a": TEN})) - 40), "more bytes than the file"),
     "changed number": (changed_number(), "damaged.*CRC"),

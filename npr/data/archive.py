@@ -14,7 +14,7 @@ from npr.errors import DataError
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 # What zipfile raises for archives that are no archives.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -66,10 +66,12 @@ def read(content: bytes | bytearray, where: str, suffix: str, limits: Limits) ->
             _check_sizes(members, where, limits)
             seen: set[str] = set()
             for member in members:
-                _check(member, seen, where)
+                fault = fault_of(member, seen)
+                if fault:
+                    raise DataError(f"{where}: its member {member.orig_filename!r} {fault}.")
             wanted = [member for member in members if member.filename.lower().endswith(suffix)]
             return {member.filename: _unpack(archive, member, where) for member in wanted}
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DataError(f"{where}: expected a whole ZIP archive, found damage ({error}).") from error
 
 
@@ -87,22 +89,23 @@ def _check_sizes(members: list[zipfile.ZipInfo], where: str, limits: Limits) -> 
         raise DataError(f"{where}: its members unpack to {total} bytes together; expected at most {limits.total}.")
 
 
-def _check(member: zipfile.ZipInfo, seen: set[str], where: str) -> None:
-    """Refuse a member that no honest archive of recordings has."""
+def fault_of(member: zipfile.ZipInfo, seen: set[str]) -> str:
+    """Why no honest archive has this member after those `seen`, which it joins; empty if one may."""
     name = member.filename
     kind = stat.S_IFMT(member.external_attr >> 16)
     parts = name.removesuffix("/").split("/")
     if name != member.orig_filename or "\\" in name or ":" in parts[0] or not {"", ".", ".."}.isdisjoint(parts):
-        raise DataError(f"{where}: its member '{member.orig_filename!r}' has a name that leads out of the archive.")
+        return "has a name that leads out of the archive"
     if name in seen:
-        raise DataError(f"{where}: its member '{name}' is there twice.")
+        return "is there twice"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise DataError(f"{where}: its member '{name}' is a link or a device; expected files and folders only.")
+        return "is a link or a device; expected files and folders only"
     if member.flag_bits & _ENCRYPTED:
-        raise DataError(f"{where}: its member '{name}' is encrypted.")
+        return "is encrypted"
     if member.compress_type not in _METHODS:
-        raise DataError(f"{where}: its member '{name}' is packed by method {member.compress_type}, expected deflate.")
+        return f"is packed by method {member.compress_type}, expected deflate"
     seen.add(name)
+    return ""
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> bytes:
