@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from types import SimpleNamespace
 
 import numba
@@ -15,29 +14,38 @@ from npr.kernels.jit import config
 Array = np.ndarray
 
 
+# A free array that so many leases have not asked for is given back to the system: batches of many lengths, as
+# recordings have, would otherwise each leave their arrays behind.
+_PATIENCE = 16
+
+
 class Pool:
     """Arrays that went out of use, kept by shape: fresh pages cost as much as the arithmetic on them."""
 
     def __init__(self) -> None:
-        self._free: dict[tuple, list[Array]] = defaultdict(list)
+        self._free: dict[tuple, list[Array]] = {}
+        self._asked: dict[tuple, int] = {}
+        self._leases = 0
 
     def lease(self) -> Lease:
         """A set of arrays that return to the pool when the lease is dropped."""
+        self._leases += 1
+        for key in [key for key, lease in self._asked.items() if self._leases - lease > _PATIENCE]:
+            del self._asked[key]
+            self._free.pop(key, None)
         return Lease(self)
 
     def pop(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         """A free array of this shape, or a new one; its contents are arbitrary, row 0 of time is zero."""
-        free = self._free[shape, dtype]
+        self._asked[shape, dtype] = self._leases
+        free = self._free.get((shape, dtype))
         return free.pop() if free else np.zeros(shape, dtype)
 
     def push(self, arrays: list[Array]) -> None:
         """Take arrays back."""
         for array in arrays:
-            self._free[array.shape, array.dtype].append(array)
-
-    def clear(self) -> None:
-        """Forget all free arrays."""
-        self._free.clear()
+            if (array.shape, array.dtype) in self._asked:
+                self._free.setdefault((array.shape, array.dtype), []).append(array)
 
 
 class Lease:
