@@ -49,8 +49,23 @@ class Pass(NamedTuple):
 
     def buffer(self, width: int) -> Array:
         """An uninitialised (S, T+1, R, width) array that lives as long as the pass's cache."""
+        return self.lease.take(self._shape(width), self.dtype)
+
+    def split(self, x: Array) -> Array:
+        """(T, B, F) as (S, T+1, R, F), zero before the first step and after the end of a sequence."""
+        out = self.lease.take(self._shape(x.shape[2]), x.dtype)
+        self.context.backend.kernels.layout.split(x, self.slicing.lengths, out)
+        return out
+
+    def join(self, x: Array) -> Array:
+        """(S, T+1, R, F) as a new (T, B, F), zero after the end of a sequence."""
+        out = np.empty((self.slicing.times, self.slicing.batch, x.shape[3]), x.dtype)
+        self.context.backend.kernels.layout.join(x, self.slicing.lengths, out)
+        return out
+
+    def _shape(self, width: int) -> tuple[int, ...]:
         cut = self.slicing
-        return self.lease.take((cut.slices, cut.times + 1, cut.rows, width), self.dtype)
+        return cut.slices, cut.times + 1, cut.rows, width
 
 
 class Signal(NamedTuple):

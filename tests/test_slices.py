@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from npr.backends import get_backend
+from npr.context import Context, Pass
 from npr.slices import cut
+
+CTX = Context(get_backend("cpu"))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5, 7, 10, 16, 17, 31, 32, 50, 100, 128, 129])
@@ -56,3 +60,19 @@ def test_lengths_outside_the_batch_are_refused(lengths: list) -> None:
 def test_an_empty_batch_is_refused(times: int, batch: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
         cut(times, batch)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 17, 32])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_kernels_cut_and_join_as_the_slicing_does_but_with_zeros_after_the_end(batch: int, ragged: bool) -> None:
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 7, batch) if ragged else None
+    run = Pass(CTX, cut(6, batch, lengths), CTX.backend.pool.lease(), np.dtype(np.float32))
+    x = rng.standard_normal((6, batch, 3)).astype(np.float32)
+    ended = np.arange(6)[:, None] >= (np.full(batch, 6) if lengths is None else lengths)
+    zeroed = np.where(ended[:, :, None], np.float32(0), x)
+    x[ended] = np.nan
+    found = run.split(x)
+    np.testing.assert_array_equal(found, run.slicing.split(zeroed))
+    found[:, 0] = np.nan
+    np.testing.assert_array_equal(run.join(found), zeroed)

@@ -8,7 +8,21 @@ import numba
 import numpy as np
 import threadpoolctl
 
-from npr.kernels import affine, dense, diagonal, embedding, gru, lstm, norm, pointwise, rotations, shifted, stack, tile
+from npr.kernels import (
+    affine,
+    dense,
+    diagonal,
+    embedding,
+    gru,
+    layout,
+    lstm,
+    norm,
+    pointwise,
+    rotations,
+    shifted,
+    stack,
+    tile,
+)
 from npr.kernels.jit import config
 
 Array = np.ndarray
@@ -83,7 +97,7 @@ class Cpu:
         # One BLAS thread: NumPy's and SciPy's pools would fight with ours for the same cores.
         threadpoolctl.threadpool_limits(limits=1, user_api="blas")
         self.pool = Pool()
-        modules = (affine, dense, diagonal, embedding, gru, lstm, norm, rotations, shifted, stack)
+        modules = (affine, dense, diagonal, embedding, gru, layout, lstm, norm, rotations, shifted, stack)
         self.kernels = SimpleNamespace(**{module.__name__.rpartition(".")[2]: module for module in modules})
 
     def pack(self, w: Array) -> Array:

@@ -135,7 +135,7 @@ class Network(SymbolOptions):
             carries = [slicing.split_rows(part.astype(run.dtype, copy=False)) for part in d_state]
         grads, dy = self._read_backward(run, self._readout(params), cache, d_output)
         wanted = input_gradient if cache.symbols is None else self.embedding_size > 0
-        gx = np.zeros_like(cache.x.raw) if wanted else None
+        gx = run.buffer(cache.x.raw.shape[3]) if wanted else None
         named = self._backward_layers(run, params, cache, dy, carries, gx) | prefixed("readout.", grads)
         if gx is not None and cache.symbols is not None:
             named |= prefixed(EMBEDDING, self._embedding.backward(run, cache.symbols, gx))
@@ -143,7 +143,7 @@ class Network(SymbolOptions):
         if self.tied:
             named[EMBEDDING + "W"] = named[EMBEDDING + "W"] + grads["W"].T
         flat = parameters.pack({name: named[name] for name in params}, run.dtype)
-        dx = slicing.join(gx) if gx is not None else None
+        dx = run.join(gx) if gx is not None else None
         return Backward(flat, dx, tuple(slicing.join_rows(carry) for carry in carries))
 
     def project(self, params: Params, buffers: Buffers) -> Buffers:
@@ -185,7 +185,7 @@ class Network(SymbolOptions):
 
     def _read_input(self, run: Pass, params: Params, x: Array) -> tuple[EmbeddingCache | None, Signal]:
         if x.ndim == 3:
-            return None, Signal(run.slicing.split(x), self.input_size)
+            return None, Signal(run.split(x), self.input_size)
         return self._embedding.forward(run, scope(params, EMBEDDING), x)
 
     def _readout(self, params: Params) -> Params:
@@ -212,8 +212,7 @@ class Network(SymbolOptions):
             return value @ params["W"] + params["bias"], None, (raw, value)
         y = run.buffer(self.output_size)
         cache, _ = Linear(top.channels, self.output_size).forward(run, params, top, y)
-        output = run.slicing.join(y)
-        return output * self._valid(run), cache, None
+        return run.join(y), cache, None
 
     def _read_backward(self, run: Pass, params: Params, cache: Cache, d_output: Array):
         g = run.buffer(cache.top.channels)
@@ -222,12 +221,8 @@ class Network(SymbolOptions):
             d_output = np.asarray(d_output, run.dtype)
             grads = {"W": value.T @ d_output, "bias": d_output.sum(0)}
             return grads, gradient_last(run, cache.top, raw, d_output @ params["W"].T, g)
-        gy = run.slicing.split(np.asarray(d_output * self._valid(run), run.dtype))
+        gy = run.split(np.asarray(d_output, run.dtype))
         return Linear(cache.top.channels, self.output_size).backward(run, cache.readout, gy, g)
-
-    def _valid(self, run: Pass) -> Array:
-        lengths = run.slicing.lengths.reshape(-1)[: run.slicing.batch]
-        return (np.arange(run.slicing.times)[:, None] < lengths)[:, :, None].astype(run.dtype)
 
     def _check(self, x: Array, dtype: np.dtype, state: State | None) -> None:
         if x.ndim == 2 and x.dtype.kind in "iu":

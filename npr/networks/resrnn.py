@@ -157,10 +157,10 @@ class ResRNN(Network):
         if self.readout == "last":
             y = run.slicing.last(top.raw)
             return y, None, (y, y)
-        return run.slicing.join(top.raw) * self._valid(run), None, None
+        return run.join(top.raw), None, None
 
     def _read_backward(self, run: Pass, params: Params, cache: Cache, d_output: Array):
         d_output = np.asarray(d_output, run.dtype)
         if cache.last is None:
-            return {}, GradSignal(run.slicing.split(d_output * self._valid(run)))
+            return {}, GradSignal(run.split(d_output))
         return {}, gradient_last(run, cache.top, cache.last[0], d_output, run.buffer(self.output_size))
