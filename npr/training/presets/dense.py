@@ -117,6 +117,13 @@ ADDING_IRNN: Preset = {
     "clip_norm": (100.0, "IRNN, best setting at T = 150; norm or value is not stated"),
     "eval_every": (2000, "thirty validations"),
 }
+_IRNN_RIVAL: Preset = {
+    **ADDING_IRNN,
+    "w_init": ("glorot-normal", "IRNN does not say"),
+    "bias_init": ("zero", "IRNN does not say"),
+}
+_IRNN_TANH: Preset = {**_IRNN_RIVAL, "activation": ("tanh", "IRNN, baseline")}
+_IRNN_RELU: Preset = {**_IRNN_RIVAL, "recurrent_init": ("glorot-normal", "IRNN, baseline: Gaussian, scale not stated")}
 
 PERMUTED: Preset = {
     "permutation": ("numpy:1234", "NN sMNIST.py: RandomState(1234)"),
@@ -190,7 +197,8 @@ TABLE: Table = {
     ("nnrnn", "copy"): _both(_COPY_NN),
     ("eurnn", "copy"): _both(_COPY_EU),
     ("scornn", "copy"): _both(_SCO_COPY, delay=200, steps=1500, eval_every=500),
-    ("rnn", "adding"): {"laptop": _ADDING_RNN, "nnrnn-suite": _ADDING_RNN},
+    ("rnn", "adding"): {"laptop": _ADDING_RNN, "nnrnn-suite": _ADDING_RNN, "irnn": _IRNN_TANH},
+    ("rnn-relu", "adding"): {"laptop": _IRNN_RELU, "irnn": _IRNN_RELU},
     ("exprnn", "adding"): {**_both(_ADDING_EXP, steps=5000), "nnrnn-suite": _ADDING_EXP},
     ("nnrnn", "adding"): _both(_ADDING_NN, steps=5000),
     ("scornn", "adding"): _both(_ADDING_SCO, steps=5000),
