@@ -49,7 +49,7 @@ class LSTMCell(GatedCell):
     joint_init : bool
         See `Gates`.
     forget_bias : float
-        Added to the initial bias of the forget gate.
+        Initial bias of the forget gate, the first if there are two; 0 leaves it as `bias_init` drew it.
     two_biases : bool
         Whether each gate has a second bias, as in cuDNN, chainer and char-rnn; it doubles the step of their sum.
     peephole : bool
@@ -82,7 +82,8 @@ class LSTMCell(GatedCell):
         params = self.gates.init(rng)
         if self.two_biases:
             params |= {f"{q}.bias_rec": self.gates.bias(rng) for q in GATES}
-        params["f.bias"] = params["f.bias"] + self.forget_bias
+        if self.forget_bias:
+            params["f.bias"] = np.full_like(params["f.bias"], self.forget_bias)
         if self.peephole:
             params["peephole"] = initial_matrix(self.recurrent_init, rng, self.hidden_size)
         return params, {}

@@ -47,7 +47,7 @@ class LSTM(GatedNetwork):
     Parameters
     ----------
     forget_bias : float
-        Added to the initial bias of the forget gate.
+        Initial bias of the forget gate, the first if there are two; 0 leaves it as `bias_init` drew it.
     two_biases : bool
         Two bias vectors for each gate, as in cuDNN, chainer and char-rnn.
     peephole : bool

@@ -61,7 +61,7 @@ _BIASES: Preset = {
 _KA: Preset = {
     **text.CHAR_RNN,
     **_BIASES,
-    "forget_bias": (1.0, "KA sets one bias to 1; here it is added to U(-0.08, 0.08)"),
+    "forget_bias": (1.0, "KA: the bias of the input side; the other is drawn"),
 }
 _CH: Preset = {**text.CHAINER, **_BIASES}
 _RRN: Preset = {**_CH, "steps": (446, "RRN: one epoch"), "epochs": (0, "RRN: one epoch")}
