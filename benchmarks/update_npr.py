@@ -7,6 +7,7 @@ takes the norm of the gradients and looks for NaN.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,10 +67,16 @@ def watched(parts: Parts, seen: dict[str, Any]) -> Parts:
 
 def prepare(problem: Problem, threads: int) -> Step:
     """The step of this library, with its arrays in place."""
-    parts = open_parts(resolve(flags(problem, threads)), print)
+    batch = Batch(problem.x, problem.target, scored=slice(-COPIED, None))
+    return fixed_step(problem, flags(problem, threads), batch, named)
+
+
+def fixed_step(problem: Problem, flags: dict[str, Any], batch: Batch, named: Callable[..., Arrays]) -> Step:
+    """An update of the configuration `flags` on the same batch every time, from the problem's parameters on;
+    `named` gives its results the names that are compared."""
+    parts = open_parts(resolve(flags), lambda line: None)
     state = fresh(parts)
     state.params, state.buffers = fill(parts.model, problem.params)
-    batch = Batch(problem.x, problem.target, scored=slice(-COPIED, None))
     stream: Any = SimpleNamespace(next=lambda: batch)
     state.stream = stream
     seen: dict[str, Any] = {}

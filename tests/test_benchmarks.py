@@ -18,6 +18,7 @@ import dense_problem  # noqa: E402
 import indrnn_problem as problem  # noqa: E402
 import lstm_problem  # noqa: E402
 import peers  # noqa: E402
+import text_problem  # noqa: E402
 import tile_runs  # noqa: E402
 import update_problem  # noqa: E402
 from problem import CHANGE, load_cases  # noqa: E402
@@ -28,6 +29,7 @@ CASES = load_cases(BENCHMARKS / "cases.toml", problem.Case)
 DENSE = load_cases(BENCHMARKS / "cases_dense.toml", dense_problem.Case)
 LSTM = load_cases(BENCHMARKS / "cases_lstm.toml", lstm_problem.Case)
 UPDATE = load_cases(BENCHMARKS / "cases_update.toml", update_problem.Case)
+TEXT = load_cases(BENCHMARKS / "cases_text.toml", text_problem.Case)
 # performance.md, dense tanh RNN: floor in ms at 234 GFLOP/s, ratio of the prototype, wanted share of the ceiling.
 DENSE_GOALS = {
     "dense-784x128-1x128": (43, 4.3, 0.75),
@@ -207,7 +209,7 @@ def stand_in(job):
     return [0.1 if job["library"] == "npr" else 0.2] * job["repeats"] if job["task"] == "time" else None
 
 
-@pytest.mark.parametrize("program", ["indrnn_peers", "dense_peers", "lstm_peers", "update_peers"])
+@pytest.mark.parametrize("program", ["indrnn_peers", "dense_peers", "lstm_peers", "update_peers", "text_peers"])
 def test_program_goes_from_cases_to_table(program, monkeypatch, capsys):
     monkeypatch.setattr(peers, "work", stand_in)
     benchmark = importlib.import_module(program).BENCHMARK
@@ -242,6 +244,8 @@ LIBRARIES = [
     ("update", "torch", "nnrnn-copy-float64"),
     ("update", "torch", "exprnn-copy-float32"),
     ("update", "torch", "nnrnn-copy-float32"),
+    ("text", "torch", "chainer-2x50"),
+    ("text", "torch", "char-rnn-2x128"),
 ]
 
 
@@ -249,15 +253,16 @@ LIBRARIES = [
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_peer_computes_what_npr_computes(family, library, name, dtype):
     pytest.importorskip(library, reason=f"{library} is not installed (pip install -e '.[bench]')")
-    case = {**DENSE, **LSTM, **UPDATE}[name].tiny()
-    given = {"dense": dense_problem, "lstm": lstm_problem, "update": update_problem}[family].draw(case, 1, dtype)
+    case = {**DENSE, **LSTM, **UPDATE, **TEXT}[name].tiny()
+    problems = {"dense": dense_problem, "lstm": lstm_problem, "update": update_problem, "text": text_problem}
+    given = problems[family].draw(case, 1, dtype)
     steps = [importlib.import_module(f"{family}_{one}").prepare(given, 1) for one in ("npr", library)]
     found, expected = (step.collect(step.run()) for step in steps)
     errors = problem.disagreement(found, expected)
     assert max(errors.values()) <= {"float64": 1e-7, "float32": 1e-3}[dtype], errors
     assert {"loss", "output", *given.params} <= expected.keys()
     changes = [value for key, value in expected.items() if key.startswith(CHANGE)]
-    assert len(changes) == (len(given.params) if (family, dtype) == ("update", "float64") else 0)
+    assert len(changes) == (len(given.params) if family in ("update", "text") and dtype == "float64" else 0)
     assert all(np.any(value) for value in changes)
 
 
