@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import threadpoolctl
 
+from npr.backends.heap import keep_freed_memory
 from npr.kernels import (
     affine,
     dense,
@@ -96,6 +97,7 @@ class Cpu:
         numba.set_num_threads(self.threads)
         # One BLAS thread: NumPy's and SciPy's pools would fight with ours for the same cores.
         threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+        keep_freed_memory()
         self.pool = Pool()
         modules = (affine, dense, diagonal, embedding, gru, layout, lstm, norm, rotations, shifted, stack)
         self.kernels = SimpleNamespace(**{module.__name__.rpartition(".")[2]: module for module in modules})
