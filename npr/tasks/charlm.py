@@ -67,6 +67,7 @@ class CharLM(_Options):
     sets: ClassVar[tuple[str, ...]] = SETS
     discrete: ClassVar[bool] = True
     bits: ClassVar[bool] = True
+    predicts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         one_of(KINDS, symbols=self.symbols)
