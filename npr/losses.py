@@ -61,7 +61,7 @@ def mse(output: Array, target: Array, weight: Array | None = None) -> tuple[floa
     output : Array (..., K), float
         Predictions.
     target : Array (..., K) or (...)
-        Wanted values, or integer classes, which stand for their one-hot vectors.
+        Wanted values, where bits may be bool; or integer classes, which stand for their one-hot vectors.
     weight : Array (...), optional
         1 for positions that count, with all K entries.
 
@@ -100,6 +100,33 @@ def accuracy(output: Array, target: Array, weight: Array | None = None) -> int:
     _check_classes(output, target)
     right = output.argmax(axis=-1) == target
     return int(np.count_nonzero(right if weight is None else right & (weight != 0)))
+
+
+def right_bits(output: Array, target: Array, weight: Array | None = None) -> Array:
+    """How many of the K bits of each position are right.
+
+    Parameters
+    ----------
+    output : Array (..., K), float
+        Above 1/2 for a bit that is set.
+    target : Array (..., K), bool
+        The bits.
+    weight : Array (...), optional
+        1 for positions that count; the others have none right.
+
+    Returns
+    -------
+    Array (...), int
+
+    Raises
+    ------
+    ValueError
+        If the target has another shape or type.
+    """
+    if target.shape != output.shape or target.dtype != bool:
+        raise ValueError(f"target is {target.dtype} {target.shape}, wanted bool {output.shape}")
+    right = np.count_nonzero((output > 0.5) == target, axis=-1)
+    return right if weight is None else right * (weight != 0)
 
 
 def _share(weight: Array | None, shape: tuple[int, ...]) -> Array:

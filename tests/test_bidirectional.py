@@ -8,6 +8,8 @@ import pytest
 import npr
 from npr.backends import get_backend
 from npr.context import Context
+from npr.errors import ConfigError
+from npr.training import resolve
 
 SIZES = {"input_size": 3, "output_size": 2, "hidden_size": 4}
 T, B = 7, 5
@@ -74,3 +76,16 @@ def test_orthogonal_parameters_keep_their_rate_in_both_directions():
     params, _ = net.init(np.random.default_rng(0), np.float64)
     found = [name for name in params if net.orthogonal(name)]
     assert [name.rpartition(".recurrent.")[0] for name in found] == ["layers.0.forward", "layers.0.backward"]
+
+
+@pytest.mark.parametrize(
+    ("task", "refused"), [({"task": "charlm"}, True), ({"task": "speech", "target": "next-frame"}, True),
+                          ({"task": "speech"}, False), ({"task": "smnist"}, False)],
+)  # fmt: skip
+def test_no_reader_from_the_end_where_the_next_input_is_wanted(task, refused):
+    flags = {"model": "lstm", "preset": "none", "bidirectional": True, **task}
+    if not refused:
+        assert resolve(flags).build().model.bidirectional
+        return
+    with pytest.raises(ConfigError, match="what a reader from the end has seen"):
+        resolve(flags)

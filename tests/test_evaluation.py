@@ -13,7 +13,7 @@ from npr.context import Context, Forward
 from npr.losses import cross_entropy, mse
 from npr.tasks.base import Batch
 from npr.training.evaluation import Stopped, reestimated, score
-from npr.training.parts import Parts, Weights, counted, hits
+from npr.training.parts import Parts, Weights, bit_hits, counted, hits
 from npr.training.seeds import Purpose, generator, stream_seed
 
 
@@ -113,6 +113,22 @@ def test_accuracy_counts_scored_entries_and_the_loss_all() -> None:
     assert hits(cut, output, counted(cut, output)) == (2, 3)
     assert hits(batch._replace(scored=slice(None)), output, None) == (4, 6)
     assert hits(batch._replace(target=target.astype(float)), output, None) == (0, 0)
+
+
+def test_a_target_of_bits_is_hit_if_all_of_them_are() -> None:
+    # Outputs (3, 2, 2): by position 2, 1; 0, 2; 1, 2 bits are right, where 1/2 itself stands for 0.
+    target = np.array([[[1, 0], [1, 1]], [[0, 0], [1, 0]], [[1, 1], [0, 1]]], bool)
+    output = np.array([[[0.51, 0.5], [0.4, 0.9]], [[2.0, 0.6], [1.5, -3.0]], [[0.2, 3.0], [-1.0, 0.6]]])
+    batch = Batch(np.zeros((3, 2, 1)), target)
+    assert (hits(batch, output, None), bit_hits(batch, output, None)) == ((3, 6), (8, 12))
+    cut = batch._replace(lengths=np.array([2, 3]), mask=np.array([[True, True], [True, False], [True, True]]))
+    weight = counted(cut, output)
+    assert (hits(cut, output, weight), bit_hits(cut, output, weight)) == ((2, 4), (5, 8))
+    later = batch._replace(scored=slice(1, None))
+    assert (hits(later, output, None), bit_hits(later, output, None)) == ((2, 4), (5, 8))
+    assert bit_hits(batch._replace(target=target.astype(float)), output, None) == (0, 0)
+    with pytest.raises(ValueError, match=r"wanted bool \(3, 2, 2\)"):
+        hits(batch._replace(target=target[:, :1]), output, None)
 
 
 def test_new_statistics_are_the_mean_over_the_batches() -> None:

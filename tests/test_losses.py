@@ -196,3 +196,13 @@ def test_accuracy_counts_right_answers(weight, wanted):
 def test_registered(name, loss):
     assert name in registry.losses.names()
     assert registry.losses.get(name) is loss
+
+
+@pytest.mark.parametrize("loss", [mse, smooth_l1])
+def test_bits_are_wanted_as_zeros_and_ones(loss: Callable):
+    output, _, weight = draw((5, 3), "values", np.float32)
+    bits = np.random.default_rng(1).random((5, 3, K)) < 0.5
+    value, gradient = loss(output, bits, weight)
+    wanted, wanted_gradient = loss(output, bits.astype(np.float32), weight)
+    assert (value, gradient.dtype) == (wanted, np.float32)
+    np.testing.assert_array_equal(gradient, wanted_gradient)

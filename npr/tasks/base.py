@@ -18,7 +18,7 @@ class Batch(NamedTuple):
     """A minibatch.
 
     x : (T, B, F) float, or (T, B) int symbols
-    target : (B,) or (T, B) int classes, or floats of the shape of the output
+    target : (B,) or (T, B) int classes, floats of the shape of the output, or bits of that shape as bool
     lengths : (B,) where sequences differ within the batch
     scored : the entries along the first axis of `target` that accuracy counts; the loss takes them all
     chunk : None for sequences of their own; 0 for the beginning of longer ones, which start from zero states; above
@@ -98,7 +98,8 @@ class Task(Protocol):
     """A registered frozen dataclass: its fields are the user's options, the rest what a network must do.
 
     A task whose inputs are symbols (T, B) has discrete = True; one whose loss per target is also told in bits, as
-    bpc, has bits = True.
+    bpc, has bits = True; one that asks for what comes next in its own input, so that no reader may start from the end,
+    has predicts = True.
     """
 
     @property

@@ -5,32 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from npr.data import content as contents
-from npr.data import known
-from npr.data.loading import load
 from npr.errors import ConfigError, DataError
 from npr.fields import one_of, whole
 from npr.params import Array
-from npr.registry import tasks, unknown
+from npr.registry import tasks
 from npr.tasks import text_split
 from npr.tasks.base import Baseline, Log, to_stderr
 from npr.tasks.text import LAYOUTS, Reading, TextDataset
+from npr.tasks.text_files import SETS, Found, find
 from npr.tasks.vocabulary import KINDS, ORDERS, Vocabulary, codes, words
-
-# The first is what "auto" reads; of the others each file is a split.
-SETS = ("tinyshakespeare", "ptb")
-_LARGEST = 1 << 31
-_FILES = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
-
-
-class Found(NamedTuple):
-    """Content by split ("train" alone for a single text), and where it comes from."""
-
-    content: dict[str, bytes | bytearray]
-    about: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,6 +67,7 @@ class CharLM(_Options):
     sets: ClassVar[tuple[str, ...]] = SETS
     discrete: ClassVar[bool] = True
     bits: ClassVar[bool] = True
+    predicts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         one_of(KINDS, symbols=self.symbols)
@@ -123,7 +109,7 @@ class CharLM(_Options):
         DataError
             If the text cannot be had, cannot be decoded, or has fewer than two different symbols.
         """
-        found = _known(data, data_dir, log) if data in (*SETS, "auto") else _file(data, log)
+        found = find(data, data_dir, log)
         texts = {split: self._codes(content, found.about["data"]) for split, content in found.content.items()}
         vocabulary = Vocabulary.of(list(texts.values()), self.symbols, self.order)
         numbered = {split: vocabulary.numbers(text) for split, text in texts.items()}
@@ -161,25 +147,3 @@ class CharLM(_Options):
             digest.update(text)
         chosen = {key: getattr(self, key) for key in ("lines", "order", "layout", "split")}
         return {**found.about, **chosen, "symbols_sha256": digest.hexdigest(), "vocabulary": vocabulary.table()}
-
-
-def _known(data: str, data_dir: str | os.PathLike[str] | None, log: Log) -> Found:
-    chosen = known.find(SETS[0] if data == "auto" else data)
-    loaded = load(chosen, data_dir, log)
-    log(f"data: {chosen.name} from {loaded.folder} ({loaded.source}), content verified")
-    hashes = {file.name: file.sha256 for file in chosen.files}
-    names = _FILES if len(hashes) > 1 else {"train": chosen.files[0].name}
-    content: dict[str, bytes | bytearray] = {split: loaded.content[name] for split, name in names.items()}
-    return Found(content, {"data": chosen.name, "source": loaded.source, "sha256": hashes})
-
-
-def _file(data: str, log: Log) -> Found:
-    path = Path(data).expanduser()
-    if not path.exists() and path.name == data and not path.suffix:
-        message = unknown("text", data, [*SETS, "auto"])
-        raise ConfigError(f"{message} There is no file of that name either.")
-    content = contents.read(path, _LARGEST)
-    log(f"data: {path}, {len(content):,} bytes")
-    return Found(
-        {"train": content}, {"data": data, "source": "file", "sha256": {path.name: hashlib.sha256(content).hexdigest()}}
-    )

@@ -138,6 +138,11 @@ class Speech:
         """So it is for classes."""
         return self.target != "next-frame"
 
+    @property
+    def predicts(self) -> bool:
+        """Whether the frame that comes next is wanted."""
+        return self.target == "next-frame"
+
     def open(
         self, data: str = "auto", data_dir: str | os.PathLike[str] | None = None, log: Log = to_stderr
     ) -> StoredDataset:

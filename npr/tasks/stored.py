@@ -45,10 +45,15 @@ class StoredStream:
         Seed of the order, at least 0.
     dtype : dtype
         Of the input.
+    content : dict, optional
+        What tells the examples from others, JSON values; a position fits no stream with another one.
     """
 
-    def __init__(self, part: Part, batch_size: int, seed: int, dtype: DTypeLike) -> None:
-        self._part, self._batch_size, self._seed, self._dtype = part, batch_size, seed, dtype
+    def __init__(
+        self, part: Part, batch_size: int, seed: int, dtype: DTypeLike, content: dict[str, Any] | None = None
+    ) -> None:
+        self._part, self._batch_size, self._dtype = part, batch_size, dtype
+        self._seed, self._content = seed, content or {}
         self._go_to(0, 0)
 
     def next(self) -> Batch:
@@ -74,7 +79,7 @@ class StoredStream:
         Raises
         ------
         DataError
-            If the state is not one of a stream over as many examples with the same seed.
+            If the state is not one of a stream over these examples, as far as it says, with the same seed.
         """
         epoch, position = (state.get(key) for key in ("epoch", "position"))
         fits = {**self._fixed(), "epoch": epoch, "position": position} == state
@@ -90,7 +95,7 @@ class StoredStream:
         return epoch >= 0 and 0 <= position < len(self._part.rows)
 
     def _fixed(self) -> dict[str, Any]:
-        return {"seed": self._seed, "examples": len(self._part.rows)}
+        return {"seed": self._seed, "examples": len(self._part.rows), **self._content}
 
     def _go_to(self, epoch: int, position: int) -> None:
         self._epoch, self._position = epoch, position
@@ -110,11 +115,20 @@ class StoredDataset:
         Where they come from and how they were cut, JSON values.
     notice : str
         What must be said once more at the end; empty for real data.
+    content : dict, optional
+        What tells the training examples from others, JSON values; part of every stored position.
     """
 
-    def __init__(self, name: str, parts: Mapping[str, Part], provenance: dict[str, Any], notice: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        parts: Mapping[str, Part],
+        provenance: dict[str, Any],
+        notice: str = "",
+        content: dict[str, Any] | None = None,
+    ) -> None:
         self.name, self.provenance, self.notice = name, provenance, notice
-        self._parts = parts
+        self._parts, self._content = parts, content
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -125,7 +139,7 @@ class StoredDataset:
         """Endless training batches in the order of `seed`, which is at least 0."""
         if seed < 0:
             raise ConfigError(f"seed = {seed}: a seed is at least 0.")
-        return StoredStream(self._parts["train"], _positive(batch_size), seed, dtype)
+        return StoredStream(self._parts["train"], _positive(batch_size), seed, dtype, self._content)
 
     def batches(self, split: str, batch_size: int, dtype: DTypeLike = np.float32) -> Iterator[Batch]:
         """Every example of a split once, in order; the last batch may be smaller, an empty split has none.

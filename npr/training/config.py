@@ -77,7 +77,7 @@ class Config:
         model = _make(classes["model"], {**self.parts["model"], **sizes})
         if getattr(model, "embedding_size", 0) and not getattr(task, "discrete", False):
             raise ConfigError(f"embedding_size = {model.embedding_size}: {self.train.task} has no symbols: set 0.")
-        if getattr(model, "bidirectional", False) and getattr(task, "discrete", False):
+        if getattr(model, "bidirectional", False) and getattr(task, "predicts", False):
             raise ConfigError(f"bidirectional = true: {self.train.task} asks for what a reader from the end has seen.")
         return Built(model, task, self._optimizer(classes), _make(classes["schedule"], self.parts["schedule"]))
 

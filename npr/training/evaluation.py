@@ -10,7 +10,7 @@ import numpy as np
 from npr.params import Array, Buffers
 from npr.tasks.base import Batch
 from npr.training import guard
-from npr.training.parts import Parts, Weights, counted, hits, left_by, start_of
+from npr.training.parts import Parts, Weights, bit_hits, counted, hits, left_by, start_of
 from npr.training.seeds import Purpose, stream_seed
 from npr.training.window import figures
 
@@ -27,6 +27,8 @@ class _Sums(NamedTuple):
     entries: int = 0
     right: int = 0
     scored: int = 0
+    right_bits: int = 0
+    scored_bits: int = 0
 
 
 def never() -> bool:
@@ -55,8 +57,8 @@ def score(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop = ne
     Returns
     -------
     dict
-        "loss", "bpc" for a text, "accuracy" (0..1) where there are classes; with "both" the same of the batches'
-        statistics, as "batch_loss" and so on.
+        "loss", "bpc" for a text, "accuracy" (0..1) where there are classes or bits, "bit_accuracy" of single bits;
+        with "both" the same of the batches' statistics, as "batch_loss" and so on.
 
     Raises
     ------
@@ -130,7 +132,7 @@ def _measure(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop) 
         sums = _add(parts, sums, batch, forward.output)
     loss = sums.loss / max(sums.entries, 1)
     guard.check_score(split, loss)
-    return figures(loss, sums.right, sums.scored, parts.bits)
+    return figures(loss, (sums.right, sums.scored), parts.bits, (sums.right_bits, sums.scored_bits))
 
 
 def _add(parts: Parts, sums: _Sums, batch: Batch, output: Array) -> _Sums:
@@ -138,7 +140,15 @@ def _add(parts: Parts, sums: _Sums, batch: Batch, output: Array) -> _Sums:
     loss, _ = parts.loss(output, batch.target, weight)
     entries = batch.target.size if weight is None else int(weight.sum())
     right, scored = hits(batch, output, weight)
-    return _Sums(sums.loss + loss * entries, sums.entries + entries, sums.right + right, sums.scored + scored)
+    right_bits, scored_bits = bit_hits(batch, output, weight)
+    return _Sums(
+        sums.loss + loss * entries,
+        sums.entries + entries,
+        sums.right + right,
+        sums.scored + scored,
+        sums.right_bits + right_bits,
+        sums.scored_bits + scored_bits,
+    )
 
 
 def _check(stop: Stop) -> None:

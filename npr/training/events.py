@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
     step : updates done
     loss : of its batch
-    accuracy : of its batch, 0..1, with dropout on; None for a task without classes
+    accuracy : of its batch, 0..1, with dropout on; None for a task of plain values
     grad_norm : global L2 norm before clipping
     lr : learning rate it used
     seconds : training time so far, over all resumes

@@ -9,6 +9,7 @@ from npr.training.parts import Parts, Weights
 from npr.training.result import Result, labelled, write_result
 from npr.training.run_folder import RESULT, RunFolder
 from npr.training.state import Best, TrainingState
+from npr.training.window import FIGURES
 
 
 def chosen(parts: Parts, state: TrainingState, stop: Stop = never) -> Best:
@@ -49,7 +50,7 @@ def describe(parts: Parts, state: TrainingState, best: Best) -> Result:
         seconds=state.seconds,
         norm=parts.train.eval_norm if _normalised(state.buffers) else "",
         stopped="",
-        train={key: state.last_row[key] for key in ("loss", "bpc", "accuracy") if key in state.last_row},
+        train={key: state.last_row[key] for key in FIGURES if key in state.last_row},
         validation=best.scores,
         test={},
         baseline=parts.baseline._asdict() if parts.baseline else None,

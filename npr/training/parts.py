@@ -11,7 +11,7 @@ import numpy as np
 from npr import registry
 from npr.backends import get_backend
 from npr.context import Context, Model, State
-from npr.losses import accuracy
+from npr.losses import accuracy, right_bits
 from npr.optimizers import Optimizer
 from npr.params import Array, Buffers, Params, pack
 from npr.schedules import Schedule
@@ -127,12 +127,28 @@ def counted(batch: Batch, output: Array) -> Array | None:
 
 
 def hits(batch: Batch, output: Array, weight: Array | None) -> tuple[int, int]:
-    """How many of the targets that accuracy counts were hit, and their number; 0 of 0 where there are no classes.
+    """How many of the targets that accuracy counts were hit, and their number; 0 of 0 where these are plain values.
 
-    `weight` is what `counted` says.
+    A target made of bits is hit if all of them are. `weight` is what `counted` says.
     """
-    target, output = batch.target[batch.scored], output[batch.scored]
+    target, output, weight = _scored(batch, output, weight)
+    count = int(np.prod(output.shape[:-1])) if weight is None else int(weight.sum())
+    if target.dtype == bool:
+        return int(np.count_nonzero(right_bits(output, target, weight) == output.shape[-1])), count
     if target.dtype.kind not in "iu" or target.ndim != output.ndim - 1:
         return 0, 0
-    weight = weight if weight is None else weight[batch.scored]
-    return accuracy(output, target, weight), target.size if weight is None else int(weight.sum())
+    return accuracy(output, target, weight), count
+
+
+def bit_hits(batch: Batch, output: Array, weight: Array | None) -> tuple[int, int]:
+    """As `hits`, of single bits; 0 of 0 where targets are not made of bits."""
+    target, output, weight = _scored(batch, output, weight)
+    if target.dtype != bool:
+        return 0, 0
+    count = target.size if weight is None else int(weight.sum()) * output.shape[-1]
+    return int(right_bits(output, target, weight).sum()), count
+
+
+def _scored(batch: Batch, output: Array, weight: Array | None) -> tuple[Array, Array, Array | None]:
+    """Targets, outputs and weights that accuracy counts."""
+    return batch.target[batch.scored], output[batch.scored], weight if weight is None else weight[batch.scored]

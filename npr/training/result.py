@@ -33,8 +33,9 @@ class Result(NamedTuple):
     stopped : str
         Why training ended: "steps", "max_time", "schedule", or "" for an evaluation of a run in progress.
     train, validation, test : dict
-        Figures per split: "loss", "bpc" (bits per character) for a text, "accuracy" (0..1) where there are classes;
-        with "both" also "batch_loss" and so on. Those of training are the means since the last row of metrics.
+        Figures per split: "loss", "bpc" (bits per character) for a text, "accuracy" (0..1) where there are classes
+        or bits, "bit_accuracy" of single bits; with "both" also "batch_loss" and so on. Those of training are the
+        means since the last row of metrics.
     baseline : dict or None
         "name" and "loss" of what can be had without memory; None where the task does not know.
     """

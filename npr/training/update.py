@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from npr.training import guard
-from npr.training.parts import Parts, counted, hits, left_by, start_of
+from npr.training.parts import Parts, bit_hits, counted, hits, left_by, start_of
 from npr.training.state import TrainingState
 from npr.training.window import Update
 
@@ -37,4 +37,6 @@ def update(parts: Parts, state: TrainingState) -> Update:
     buffers = model.project(state.params, forward.buffers)
     guard.check_parameters(step, state.params, state.optimizer)
     state.buffers, state.step, state.carried = buffers, step, left_by(batch, forward.state)
-    return Update(loss, *hits(batch, forward.output, weight), norm, parts.optimizer.lr * factor, penalty)
+    right, entries = hits(batch, forward.output, weight)
+    bits = bit_hits(batch, forward.output, weight)
+    return Update(loss, right, entries, norm, parts.optimizer.lr * factor, penalty, *bits)

@@ -5,15 +5,27 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+FIGURES = ("loss", "bpc", "accuracy", "bit_accuracy")
 
-def figures(loss: float, right: int, scored: int, bits: bool = False) -> dict[str, float]:
-    """A loss in nats, with `bits` the same in bits ("bpc": per character), and the share of targets that were hit."""
+
+def figures(
+    loss: float, hits: tuple[int, int], bits: bool = False, bit_hits: tuple[int, int] = (0, 0)
+) -> dict[str, float]:
+    """A loss in nats, with `bits` the same in bits ("bpc": per character), and the share of targets that were hit.
+
+    `hits` is their number and that of all targets, `bit_hits` the same of single bits; 0 of 0 has no share.
+    """
     told = {"bpc": loss / math.log(2)} if bits else {}
-    return {"loss": loss, **told, **({"accuracy": right / scored} if scored else {})}
+    counts = {"accuracy": hits, "bit_accuracy": bit_hits}
+    return {"loss": loss, **told, **{name: right / scored for name, (right, scored) in counts.items() if scored}}
 
 
 class Update(NamedTuple):
-    """Figures of one update; `right` of `entries` targets were hit, 0 of 0 for a task without classes."""
+    """Figures of one update.
+
+    `right` of `entries` targets were hit, 0 of 0 for a task of plain values; `right_bits` of `entry_bits` if they are
+    made of bits.
+    """
 
     loss: float
     right: int
@@ -21,6 +33,8 @@ class Update(NamedTuple):
     grad_norm: float
     lr: float
     penalty: float = 0.0  # what the model added to the loss; not part of `loss`
+    right_bits: int = 0
+    entry_bits: int = 0
 
 
 class Window(NamedTuple):
@@ -33,6 +47,8 @@ class Window(NamedTuple):
     grad_norm: float = 0.0
     lr: float = 0.0
     penalty: float = 0.0
+    right_bits: int = 0
+    entry_bits: int = 0
 
     def add(self, done: Update) -> Window:
         """The window with one more update."""
@@ -44,13 +60,16 @@ class Window(NamedTuple):
             self.grad_norm + done.grad_norm,
             done.lr,
             self.penalty + done.penalty,
+            self.right_bits + done.right_bits,
+            self.entry_bits + done.entry_bits,
         )
 
     def row(self, bits: bool = False) -> dict[str, Any]:
         """Means, and the latest learning rate; nothing without an update."""
         if not self.updates:
             return {}
-        found = figures(self.loss / self.updates, self.right, self.entries, bits)
+        bit_hits = self.right_bits, self.entry_bits
+        found = figures(self.loss / self.updates, (self.right, self.entries), bits, bit_hits)
         means = {**found, "grad_norm": self.grad_norm / self.updates}
         penalty = {"penalty": self.penalty / self.updates} if self.penalty else {}
         return {**means, **penalty, "lr": self.lr}

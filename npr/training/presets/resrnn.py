@@ -1,4 +1,8 @@
-"""Settings of ResRNN. RES stands for DoxasticFox/res-rnn: its README, and its script pmnist.py."""
+"""Settings of ResRNN. RES stands for DoxasticFox/res-rnn: its README, and its script pmnist.py.
+
+TI and TPI stand for its byte scripts, translate-identity.py and translate-predict-identity.py. Their author's commit
+c8167cf says that these models do not work well, and no figures are published.
+"""
 
 from __future__ import annotations
 
@@ -50,11 +54,78 @@ _LAPTOP: Preset = {
 _ROWS: Preset = {"permutation": ("none", "sequential MNIST")}
 _PERMUTED: Preset = {"permutation": ("torch:0", "RES pmnist.py: manual_seed(0), then randperm(784)")}
 
+_BYTES_PAPER: Preset = {
+    "data": ("tinyshakespeare", "TI: English side of Europarl v9 de-en, pairs without a full stop; --data FILE"),
+    "hidden_size": (500, "TI"),
+    "linearity": (0.99999, "RES"),
+    "loss": ("smooth-l1", "TI: summed over the bits that count, divided by their number"),
+    "sampling": ("replacement", "RES dataloader"),
+    "long_lines": ("leave-out", "RES dataloader"),
+    "repeats": ("once", "RES keeps them, and holds nothing out that they could be in"),
+    "split": ("auto", "RES holds nothing out"),
+    "batch_size": (16, "TI"),
+    "optimizer": ("sgd", "TI"),
+    "momentum": (0.9, "TI"),
+    "lr": (1e5, "TI"),
+    "clip_norm": (1e-4, "TI: clip_grad_norm_"),
+    "steps": (100000, "our choice: TI has no end"),
+    "eval_every": (1000, "TI: weights are saved as often"),
+    "log_every": (100, "TI"),
+}
+_AGAIN: Preset = {
+    "objective": ("autoencode", "TI, with two networks: one reads, the other starts from its state and writes"),
+    "reverse": (True, "TI"),
+    "max_bytes": (50, "TI: of both sentences of a pair together"),
+}
+_NEXT: Preset = {
+    "objective": ("next", "TPI, which also wants a NUL after the NUL"),
+    "max_bytes": (100, "TPI: of both sentences of a pair together"),
+}
+_BYTE_TRIALS = "our trials on tinyshakespeare, one seed, validation loss after 1,000 updates"
+_BYTES_LAPTOP: Preset = {
+    "data": ("tinyshakespeare", "a megabyte of text that may be downloaded"),
+    "loss": ("smooth-l1", "TI"),
+    "sampling": ("shuffled", "every line once in an epoch"),
+    "split": ("auto", "the last tenth of the lines validates and tests"),
+    "batch_size": (32, "as on sequential MNIST"),
+    "steps": (2500, "two to three minutes on one core"),
+    "optimizer": ("adam", "as on sequential MNIST"),
+    "schedule": ("cosine", "our choice, not tuned"),
+    "eval_every": (500, "five validations"),
+    "log_every": (50, "a curve of fifty points"),
+}
+_BYTES_AGAIN: Preset = {
+    **_BYTES_LAPTOP,
+    **_AGAIN,
+    "max_bytes": (20, "2,237 different lines, short enough to be learnt in minutes"),
+    "hidden_size": (400, "the stream holds 51 bytes: all 42 steps, so that no input reaches the outputs by itself"),
+    "linearity": (0.997, f"{_BYTE_TRIALS}: 0.051 with a rate of 0.01, at 0.97 with 0.003 0.063; constant bits 0.093"),
+    "lr": (0.02, f"{_BYTE_TRIALS}: 0.043, with 0.01 0.051"),
+    "clip_norm": (0.05, "as on sequential MNIST"),
+}
+_BYTES_NEXT: Preset = {
+    **_BYTES_LAPTOP,
+    **_NEXT,
+    "hidden_size": (200, "TPI: 500"),
+    "linearity": (
+        0.5,
+        f"the block has one step to answer a byte. {_BYTE_TRIALS}: 0.065; 0.065 at 0.2, 0.070 at 0.9 with a rate of "
+        "0.003, 0.073 at 0.997 with 0.01; knowing the byte before 0.072",
+    ),
+    "lr": (0.002, f"{_BYTE_TRIALS}: 0.065; 0.074 with 0.005"),
+}
+
 TABLE: Table = {
     ("resrnn", "smnist"): {"laptop": {**_LAPTOP, **_ROWS}, "paper": {**_PAPER, **_ROWS}},
     ("resrnn", "pmnist"): {
         "laptop": {**_LAPTOP, **_PERMUTED},
         "paper": {**_PAPER, **_PERMUTED, "hidden_size": (1000, "RES pmnist-test-1000.py")},
         "paper-4000": {**_PAPER, **_PERMUTED, "hidden_size": (4000, "RES README; 15 TFLOP an update")},
+    },
+    ("resrnn", "bytes"): {
+        "laptop": _BYTES_AGAIN,
+        "laptop-next": _BYTES_NEXT,
+        "paper": {**_BYTES_PAPER, **_AGAIN},
+        "paper-next": {**_BYTES_PAPER, **_NEXT},
     },
 }
