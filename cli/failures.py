@@ -66,7 +66,7 @@ def _explain(error: BaseException) -> tuple[int, str, str]:
         return error.exit_code, str(error), ""
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx else "npr"
-        return error.exit_code, error.format_message(), f"'{where} --help' lists what can be given."
+        return error.exit_code, error.format_message(), f"{_setting(error)}'{where} --help' lists what can be given."
     if isinstance(error, click.ClickException):
         return error.exit_code, error.format_message(), ""
     if isinstance(error, MemoryError):
@@ -77,6 +77,16 @@ def _explain(error: BaseException) -> tuple[int, str, str]:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     return UNEXPECTED, f"Unexpected {type(error).__name__}{place}: {error}", _HOW_TO_DEBUG
+
+
+def _setting(error: click.UsageError) -> str:
+    """What to say of an unknown option to a command with `--set`: its name may be that of a configuration key."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return ""
+    if all(parameter.name != "assignments" for parameter in error.ctx.command.params):
+        return ""
+    key = error.option_name.lstrip("-").replace("-", "_")
+    return f"configuration keys without an option of their own: --set {key}=VALUE. "
 
 
 _HOW_TO_DEBUG = "Run the same command with --debug for the traceback."

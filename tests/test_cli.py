@@ -114,6 +114,8 @@ def test_unknown_command_names_the_nearest(capsys):
         (["train", "--epochs", "1", "--steps", "2"], "not both"),
         (["train", "--dtype", "float16"], "float32"),
         (["train", "--epoch", "3"], "--epochs"),
+        (["train", "--clip-norm", "1"], "--set clip_norm=VALUE"),
+        (["models", "--clip-norm", "1"], "hint: 'npr models --help'"),
         (["train", "--lr", "0.1", "--set", "lr=0.2"], "twice"),
         (["resume", "1", "--lr", "0.1"], "--lr"),
         (["resume"], "RUN"),
