@@ -13,9 +13,9 @@ from npr.gradcheck_cases import Case, Point, draw_point
 
 ORACLES = {
     "indrnn": lambda p, x, net, m: oracle_networks.plain(p, x, net, m.layers),
-    "indrnn-residual": lambda p, x, net, m: oracle_networks.residual(p, x, net, m.blocks),
+    "indrnn-residual": lambda p, x, net, m: oracle_networks.residual(p, x, net, m.blocks, m.last_size > 0),
     "indrnn-dense": lambda p, x, net, m: oracle_networks.dense(
-        p, x, net, [int(n) for n in m.blocks.split(",")], m.last_transition
+        p, x, net, [int(n) for n in m.blocks.split(",")], m.last_transition, m.first_layer
     ),
 }
 SHAPES: dict[str, dict[str, Any]] = {

@@ -27,8 +27,8 @@ class Net(NamedTuple):
     statistics: Sequence[tuple[Array, Array]] | None = None
 
 
-def _normalise(p: Named, i: int, h: Array, net: Net) -> Array:
-    gamma, beta = p[f"layers.{i}.norm.gamma"], p[f"layers.{i}.norm.beta"]
+def _normalise(p: Named, i: int, h: Array, net: Net, name: str = "norm") -> Array:
+    gamma, beta = p[f"layers.{i}.{name}.gamma"], p[f"layers.{i}.{name}.beta"]
     if net.statistics is None:
         return norm_forward(h, gamma, beta, net.eps, net.norm, net.lengths).y
     mean, var = net.statistics[i]
@@ -44,6 +44,8 @@ def unit(p: Named, i: int, z: Array, net: Net, finals: list[Array]) -> Array:
     h = indrnn_forward(z, u, h0, net.activation, net.lengths)[1:]
     finals.append(h[-1])
     y = _normalise(p, i, h, net) if net.norm != "none" and net.position == "after" else h
+    if f"layers.{i}.second.gamma" in p:
+        y = _normalise(p, i, h, net, "second")
     return y if net.masks is None else y * net.masks[i]
 
 
@@ -66,8 +68,9 @@ def plain(p: Named, x: Array, net: Net, layers: int) -> tuple[Array, list[Array]
     return _readout(p, x, net), finals
 
 
-def residual(p: Named, x: Array, net: Net, blocks: int) -> tuple[Array, list[Array]]:
-    """(output, last states): stem, `blocks` times x + Linear(unit(Linear(unit(x)))), a unit, the readout."""
+def residual(p: Named, x: Array, net: Net, blocks: int, last: bool = False) -> tuple[Array, list[Array]]:
+    """(output, last states): stem, `blocks` times x + Linear(unit(Linear(unit(x)))), a unit, perhaps a layer, the
+    readout."""
     finals: list[Array] = []
     x = x @ p["stem.W"] + p["stem.bias"]
     for block in range(blocks):
@@ -75,15 +78,17 @@ def residual(p: Named, x: Array, net: Net, blocks: int) -> tuple[Array, list[Arr
         for i in (2 * block, 2 * block + 1):
             f = unit(p, i, f, net, finals) @ p[f"layers.{i}.linear.W"] + p[f"layers.{i}.linear.bias"]
         x = x + f
-    return _readout(p, unit(p, 2 * blocks, x, net, finals), net), finals
+    x = unit(p, 2 * blocks, x, net, finals)
+    return _readout(p, _layer(p, 2 * blocks + 1, x, net, finals) if last else x, net), finals
 
 
 def dense(
-    p: Named, x: Array, net: Net, blocks: Sequence[int], last_transition: bool = True
+    p: Named, x: Array, net: Net, blocks: Sequence[int], last_transition: bool = True, first_layer: bool = True
 ) -> tuple[Array, list[Array]]:
     """(output, last states): first layer, then per block bottleneck pairs, concatenated, and a transition."""
     finals: list[Array] = []
-    x = _layer(p, 0, x, net, finals)
+    if first_layer:
+        x = _layer(p, 0, x, net, finals)
     for number, pairs in enumerate(blocks, 1):
         for _ in range(pairs):
             new = _layer(p, len(finals), x, net, finals)

@@ -104,12 +104,22 @@ def test_dense_without_its_last_transition(blocks: str, readout: str) -> None:
     assert np.vdot(point.backward().params["readout.W"], direction) == pytest.approx(wanted, rel=1e-9)
 
 
+# As language models have them: a last layer of the embedding's size, and dense blocks that read the embedding.
+LAST = {"indrnn-residual": {"last_size": 3}, "indrnn-dense": {"last_size": 3, "first_layer": False}}
+
+
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize(("norm", "position"), NORMS)
-@pytest.mark.parametrize("name", NAMES)
-def test_gradients_are_those_of_the_oracle(name: str, norm: str, position: str, ragged: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*((name, {}) for name in NAMES), *LAST.items()],
+    ids=[*NAMES, *(f"{name}-last" for name in LAST)],
+)
+def test_gradients_are_those_of_the_oracle(name: str, options: dict, norm: str, position: str, ragged: bool) -> None:
     case = Case("gradients", steps=6, batch=7, ragged=ragged, carried=True)
-    point = point_of(name, case, norm=norm, norm_position=position, readout="every")
+    point = point_of(name, case, norm=norm, norm_position=position, readout="every", **options)
+    assert_forward_agrees(point, "float64")
+    assert any(".second." in key for key in point.params) == (bool(options) and norm != "none" and position == "before")
     back = point.backward()
     gradients = {**back.params, "x": back.x, **{f"state.{i}": g for i, g in enumerate(back.state)}}
     rng = np.random.default_rng(12)
@@ -193,10 +203,18 @@ def test_arrays_of_a_wrong_shape_are_refused_by_name(argument: str, shape: tuple
         point._replace(**{argument: (array,) if argument.endswith("state") else array}).backward()
 
 
+def test_a_last_size_without_a_last_transition_is_refused() -> None:
+    with pytest.raises(ConfigError, match="last_size = 7: there is no last transition"):
+        build("indrnn-dense", input_size=1, output_size=2, last_transition=False, last_size=7)
+
+
 @pytest.mark.parametrize("blocks", ["", "8,,4", "8,x", "0", (8, 6, 4), 8])
 def test_blocks_that_say_no_sizes_are_refused(blocks: Any) -> None:
     with pytest.raises(ConfigError, match="give numbers of layers such as '8,6,4'"):
         build("indrnn-dense", input_size=1, output_size=2, blocks=blocks)
+
+
+WORDS = {"embedding_size": 600, "tied": True, "readout": "every", "norm": "step", "norm_position": "before"}
 
 
 @pytest.mark.parametrize(
@@ -209,6 +227,13 @@ def test_blocks_that_say_no_sizes_are_refused(blocks: Any) -> None:
         ("indrnn", (150, 60), {"hidden_size": 512, "layers": 6}, 1_430_588),
         ("indrnn-residual", (150, 60), {"hidden_size": 512, "blocks": 5}, 2_751_548),
         ("indrnn-dense", (150, 60), {"growth": 48, "blocks": "8,6,4"}, 2_314_428),
+        (
+            "indrnn-dense",
+            (10_000, 10_000),
+            {**WORDS, "growth": 256, "first_layer": False, "last_size": 600},
+            51_655_712,
+        ),
+        ("indrnn-residual", (10_000, 10_000), {**WORDS, "hidden_size": 2000, "last_size": 600}, 48_501_600),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name: str, task: tuple, options: dict, wanted: int) -> None:

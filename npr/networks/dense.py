@@ -10,7 +10,7 @@ Parameter names layers.<i>.{W_in, bias, u, norm.*} in order of depth, readout.*.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -53,6 +53,12 @@ class DenseIndRNN(IndRNNOptions):
         Dropout after the first layer, the bottlenecks and the transitions; `dropout` acts on the new channels.
     last_transition : bool
         Whether a transition follows the last block too, as in the published networks.
+    first_layer : bool
+        Whether a layer of 6 k channels precedes the first block; without one the block reads the input, as the
+        published language models' reads the embedding.
+    last_size : int
+        Units of the last transition, 0 for half the channels. A tied decoder needs those of the embedding; with norm
+        before the recurrence a second one then follows it.
     """
 
     growth: int = 16
@@ -61,6 +67,8 @@ class DenseIndRNN(IndRNNOptions):
     dropout_sec: float = 0.0
     dropout_trans: float = 0.0
     last_transition: bool = True
+    first_layer: bool = True
+    last_size: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,22 +79,28 @@ class DenseIndRNN(IndRNNOptions):
             part.strip().isdigit() and int(part) > 0 for part in self.blocks.split(",")
         ):
             raise ConfigError(f"blocks = {self.blocks!r} is not valid; give numbers of layers such as '8,6,4'")
+        whole("[0, 1e9]", last_size=self.last_size)
+        if self.last_size and not self.last_transition:
+            raise ConfigError(f"last_size = {self.last_size}: there is no last transition; set last_transition = true.")
         self.check_symbols((self.input_size, self.output_size), self.readout_size())
 
     @cached_property
     def _places(self) -> list[Place]:
-        k = self.growth
-        channels = 6 * k
-        places = [Place(self.features, channels, self.dropout_first, 0)]
+        k, channels, places = self.growth, self.features, []
+        if self.first_layer:
+            places.append(Place(channels, 6 * k, self.dropout_first, 0))
+            channels = 6 * k
         sizes = [int(part) for part in self.blocks.split(",")]
         for number, size in enumerate(sizes):
             for _ in range(size):
                 places.append(Place(channels, 4 * k, self.dropout_sec, None))
                 places.append(Place(4 * k, k, self.dropout, channels))
                 channels += k
-            if number < len(sizes) - 1 or self.last_transition:
-                places.append(Place(channels, channels // 2, self.dropout_trans, 0))
-                channels //= 2
+            last = number == len(sizes) - 1
+            if not last or self.last_transition:
+                units = self.last_size if last and self.last_size else channels // 2
+                places.append(Place(channels, units, self.dropout_trans, 0))
+                channels = units
         return places
 
     def widths(self) -> list[tuple[int, int]]:
@@ -99,8 +113,8 @@ class DenseIndRNN(IndRNNOptions):
         return (last.column or 0) + last.units
 
     def _unit(self, place: Place) -> Unit:
-        unit = self.unit(place.reads, place.units)
-        return Unit(unit.cell, unit.norm, unit.before, place.dropout, unit.input_size)
+        last = self.last_size > 0 and place is self._places[-1]
+        return replace(self.unit(place.reads, place.units, last), dropout=place.dropout)
 
     def _init_layers(self, rng: np.random.Generator) -> tuple[dict, Buffers]:
         params: dict = {}
@@ -127,9 +141,10 @@ class DenseIndRNN(IndRNNOptions):
 
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
         new_buffers, kept, caches = dict(buffers), {}, []
-        block, inner = x, x
         weights, statistics = by_layer(params), by_layer(buffers)
         places, widths = self._places, self._block_widths
+        block = x if self.first_layer else widened(run, x, widths[0])
+        inner = block
         for i, place in enumerate(places):
             name = f"layers.{i}."
             own = weights[i], statistics[i]
@@ -169,7 +184,7 @@ class DenseIndRNN(IndRNNOptions):
             target, add = gx, False
             if reads_inner:
                 target = run.buffer(place.reads)
-            elif i > 0:
+            elif i > 0 or not self.first_layer:
                 add = place.column is None
                 target = block.raw if add else run.buffer(widths[i - 1])
             grads, below = self._unit(place).backward(run, weights[i], cache.layers[i], given, carries[i], target, add)
@@ -180,7 +195,16 @@ class DenseIndRNN(IndRNNOptions):
                 block = summed(block, below, place.reads)
             else:
                 block = below
+        if gx is not None and not self.first_layer:
+            gx[:, 1:, :, : self.features] = block.raw[:, 1:, :, : self.features]
         return named
+
+
+def widened(run: Pass, x: Signal, width: int) -> Signal:
+    """The same signal in an array with room for `width` channels."""
+    raw = run.buffer(width)
+    raw[:, 1:, :, : x.channels] = x.raw[:, 1:, :, : x.channels]
+    return x._replace(raw=raw)
 
 
 def joined(block: Signal, new: Signal, run: Pass) -> Signal:

@@ -12,7 +12,7 @@ from npr.fields import one_of, whole, within
 from npr.layers.norm import Norm
 from npr.networks.base import Network
 from npr.networks.unit import Unit
-from npr.params import Array, Buffers, Params
+from npr.params import Array, Buffers, Params, prefixed
 
 ACTIVATIONS = ("relu", "tanh", "identity")
 
@@ -108,8 +108,9 @@ class IndRNNOptions(Network):
         shrink = 0.9 ** (self.seq_len / 10) if self.activation == "tanh" else 1.0
         return float(np.exp((np.log(self.mag) - np.log(shrink)) / self.seq_len))
 
-    def unit(self, input_size: int, hidden_size: int) -> Unit:
-        """One recurrent layer; input_size 0 for a recurrence that is fed with pre-activations."""
+    def unit(self, input_size: int, hidden_size: int, last: bool = False) -> Unit:
+        """One recurrent layer; input_size 0 for a recurrence that is fed with pre-activations. With norm before the
+        recurrence, `last` has another one after it, for a decoder that reads normalised values."""
         before = self.norm_position == "before"
         norm = None
         if self.norm != "none":
@@ -118,7 +119,7 @@ class IndRNNOptions(Network):
         bound = Bound(self.u_min, float(high), self.u_bound == "clip")
         in_cell = 0 if before and norm is not None else input_size
         cell = IndRNN(in_cell, hidden_size, self.activation, bound, self.step_clip)
-        return Unit(cell, norm, before, self.dropout, input_size)
+        return Unit(cell, norm, before, self.dropout, input_size, norm if before and last else None)
 
     def init_unit(self, rng: np.random.Generator, unit: Unit, last: bool) -> tuple[dict, dict]:
         """Initial parameters and buffers of one layer, in float64."""
@@ -129,11 +130,13 @@ class IndRNNOptions(Network):
             params["bias"] = np.zeros(n)
         how = self.last_u if last and self.last_u != "as-others" else self.u_init
         params["u"] = initializers.recurrent(how, rng, n, self.bound)
-        if unit.norm is None:
-            return params, {}
-        norm_params, buffers = unit.norm.init()
-        params |= {f"norm.{name}": value for name, value in norm_params.items()}
-        return params, {f"norm.{name}": value for name, value in buffers.items()}
+        buffers: dict[str, Array] = {}
+        for name, norm in (("norm.", unit.norm), ("second.", unit.second)):
+            if norm is not None:
+                norm_params, norm_buffers = norm.init()
+                params |= prefixed(name, norm_params)
+                buffers |= prefixed(name, norm_buffers)
+        return params, buffers
 
     def project(self, params: Params, buffers: Buffers) -> Buffers:
         """u <- clip(u, -u_max, u_max) in place, where the bound is kept by projection; the buffers as they are."""

@@ -38,24 +38,34 @@ class ResidualCache(NamedTuple):
 @models.register("indrnn-residual")
 @dataclass(frozen=True)
 class ResidualIndRNN(IndRNNOptions):
-    """`blocks` residual blocks of two recurrent layers of `hidden_size` units; see IndRNNOptions for the rest."""
+    """`blocks` residual blocks of two recurrent layers of `hidden_size` units; see IndRNNOptions for the rest.
+
+    Parameters
+    ----------
+    last_size : int
+        Units of one more layer before the readout, linear map - recurrence; 0 for none. A tied decoder needs those of
+        the embedding; with norm before the recurrence a second one then follows it.
+    """
 
     blocks: int = 5
     hidden_size: int = 128
+    last_size: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         whole("[1, 1000]", blocks=self.blocks)
         whole("[1, 1e9]", hidden_size=self.hidden_size)
+        whole("[0, 1e9]", last_size=self.last_size)
         self.check_symbols((self.input_size, self.output_size), self.readout_size())
 
     def widths(self) -> list[tuple[int, int]]:
-        """All recurrent layers are fed with pre-activations and have hidden_size units."""
-        return [(0, self.hidden_size)] * (2 * self.blocks + 1)
+        """Layers within blocks are fed with pre-activations and have hidden_size units; one of last_size may follow."""
+        after = [(self.hidden_size, self.last_size)] if self.last_size else []
+        return [(0, self.hidden_size)] * (2 * self.blocks + 1) + after
 
     @cached_property
     def _units(self) -> list[Unit]:
-        return [self.unit(*size) for size in self.widths()]
+        return [self.unit(*size, last=size[0] > 0) for size in self.widths()]
 
     def _linear(self, input_size: int | None = None) -> Linear:
         return Linear(input_size or self.hidden_size, self.hidden_size)
@@ -66,7 +76,7 @@ class ResidualIndRNN(IndRNNOptions):
         units = self._units
         for i, unit in enumerate(units):
             new_params, new_buffers = self.init_unit(rng, unit, i == len(units) - 1)
-            if i < len(units) - 1:
+            if i < 2 * self.blocks:
                 new_params |= prefixed("linear.", self._linear().init(rng, self.w_init))
             params |= prefixed(f"layers.{i}.", new_params)
             buffers |= prefixed(f"layers.{i}.", new_buffers)
@@ -82,14 +92,14 @@ class ResidualIndRNN(IndRNNOptions):
         top, own, statistics = x, by_layer(params), by_layer(buffers)
         for i, unit in enumerate(self._units):
             name = f"layers.{i}."
-            fed = stream if i % 2 == 0 else inner
-            top, updated, cache = unit.forward(run, own[i], statistics[i], Signal(fed, n), starts[i])
+            fed = top if i > 2 * self.blocks else Signal(stream if i % 2 == 0 else inner, n)
+            top, updated, cache = unit.forward(run, own[i], statistics[i], fed, starts[i])
             new_buffers |= prefixed(name, updated)
             units.append(cache)
             if cache.cell.pre_activation is not None:
                 kept[name + "pre_activation"] = cache.cell.pre_activation
-            if i == 2 * self.blocks:
-                break
+            if i >= 2 * self.blocks:
+                continue
             into_stream = i % 2 == 1
             target = self._next_stream(run, stream) if into_stream else run.buffer(n)
             linear, _ = self._linear().forward(run, scope(own[i], "linear."), top, target, add=into_stream)
@@ -111,8 +121,12 @@ class ResidualIndRNN(IndRNNOptions):
         n, parts = self.hidden_size, cache.layers
         named: dict[str, Array] = {}
         units, own = self._units, by_layer(params)
+        if self.last_size:
+            i = len(units) - 1
+            grads, dy = units[i].backward(run, own[i], parts.units[i], dy, carries[i], run.buffer(n))
+            named |= prefixed(f"layers.{i}.", grads)
         d_stream, g = run.buffer(n), dy.raw
-        for i in range(len(units) - 1, -1, -1):
+        for i in range(2 * self.blocks, -1, -1):
             name = f"layers.{i}."
             if i < 2 * self.blocks:
                 # g held the gradient that the block's first half gets from its second, or is free to be reused.

@@ -27,17 +27,20 @@ class UnitCache(NamedTuple):
     linear: Any
     z: Any
     out: Signal
+    second: Any = None
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A layer; `norm` None for none, `before` for batch norm on the recurrence's input instead of its output."""
+    """A layer; `norm` None for none, `before` for batch norm on the recurrence's input instead of its output, and then
+    `second` for another one on its output."""
 
     cell: IndRNN
     norm: Norm | None
     before: bool
     dropout: float
     input_size: int  # 0: the input is a pre-activation already
+    second: Norm | None = None
 
     def forward(
         self, run: Pass, params: Params, buffers: Buffers, x: Signal, h0: Array, into: tuple[Array, int] | None = None
@@ -51,9 +54,15 @@ class Unit:
             return signal, buffers, UnitCache(cell, None, None, None, signal)
         if self.before:
             ready, buffers, parts = self._norm_first(self.norm, run, params, buffers, x)
-            cell, _ = self.cell.forward(run, params, ready, h0, None, False)
-            signal = Signal(moved(cell.h, n, into), n, None, None, mask)
-            return signal, buffers, UnitCache(cell, parts[0], parts[1], parts[2], signal)
+            wanted = self.second is not None and self.second.needs_moments(run)
+            cell, sums = self.cell.forward(run, params, ready, h0, None, wanted)
+            raw, scale, shift, again = cell.h, None, None, None
+            if self.second is not None:
+                scale, shift, buffers, again = normalise(self.second, run, params, buffers, raw, sums, "second.")
+                if self.second.kind == "step":
+                    raw, scale, shift = self.second.apply(run, raw, scale, shift), None, None
+            signal = Signal(moved(raw, n, into), n, scale, shift, mask)
+            return signal, buffers, UnitCache(cell, parts[0], parts[1], parts[2], signal, again)
         apart = self.norm.kind == "step"
         cell, sums = self.cell.forward(run, params, x, h0, None if apart else into, self.norm.needs_moments(run))
         scale, shift, buffers, kept = normalise(self.norm, run, params, buffers, cell.h, sums)
@@ -74,8 +83,15 @@ class Unit:
         if self.norm is None:
             return self.cell.backward(run, params, cache.cell, Drive(dy, gain, zero, zero), carry, gx, add)
         if self.before:
-            drive = Drive(alone(dy, n), gain, zero, zero)
-            return self._norm_first_backward(self.norm, run, params, cache, drive, carry, gx, add)
+            dy = alone(dy, n)
+            above: Params = {}
+            if self.second is not None:
+                above, slope = self.second.backward(run, cache.second, cache.cell.h, dy, mask)
+                self.second.apply_backward(run, slope, cache.cell.h, dy.raw, dy.first, mask)
+                dy, gain = dy._replace(first=0), ones
+            drive = Drive(dy, gain, zero, zero)
+            grads, signal = self._norm_first_backward(self.norm, run, params, cache, drive, carry, gx, add)
+            return grads | prefixed("second.", above), signal
         if self.norm.kind == "step":
             dy = alone(dy, n)
         found, slope = self.norm.backward(run, cache.norm, cache.cell.h, dy, mask)
@@ -120,11 +136,13 @@ class Unit:
         return grads | {"W_in": own["W"], "bias": own["bias"]}, signal
 
 
-def normalise(norm: Norm, run: Pass, params: Params, buffers: Buffers, raw: Array, sums: Array | None):
-    """Norm.forward on the unit's own names: scale, shift, buffers, cache."""
-    own = scope(params, "norm."), scope(buffers, "norm.")
+def normalise(
+    norm: Norm, run: Pass, params: Params, buffers: Buffers, raw: Array, sums: Array | None, name: str = "norm."
+):
+    """Norm.forward on the names of the unit that begin with `name`: scale, shift, all buffers, cache."""
+    own = scope(params, name), scope(buffers, name)
     scale, shift, updated, kept = norm.forward(run, *own, raw, sums)
-    return scale, shift, prefixed("norm.", updated), kept
+    return scale, shift, buffers | prefixed(name, updated), kept
 
 
 def moved(raw: Array, n: int, into: tuple[Array, int] | None) -> Array:
