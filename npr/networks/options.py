@@ -34,6 +34,9 @@ class IndRNNOptions(Network):
         Batch norm over time and batch, over the batch step by step, or none.
     norm_position : {"after", "before"}
         After the recurrence, or between the input product and the recurrence.
+    norm_steps : int
+        Steps that have running statistics of their own with norm "step", 0 for seq_len; later steps use the last's.
+        Texts have no seq_len: give that of their chunks.
     norm_momentum, norm_eps : float
         Weight of a new batch in the running statistics; the eps added to the variance.
     dropout : float
@@ -66,6 +69,7 @@ class IndRNNOptions(Network):
     readout: str = "last"
     norm: str = "time"
     norm_position: str = "after"
+    norm_steps: int = 0
     norm_momentum: float = 0.1
     norm_eps: float = 1e-5
     dropout: float = 0.0
@@ -82,6 +86,7 @@ class IndRNNOptions(Network):
     def __post_init__(self) -> None:
         whole("[1, 1e9]", input_size=self.input_size, output_size=self.output_size)
         whole("[0, 1e9]", seq_len=self.seq_len)
+        whole("[0, 1e6]", norm_steps=self.norm_steps)
         one_of(ACTIVATIONS, activation=self.activation)
         one_of(("last", "every"), readout=self.readout)
         one_of(("time", "step", "none"), norm=self.norm)
@@ -114,7 +119,7 @@ class IndRNNOptions(Network):
         before = self.norm_position == "before"
         norm = None
         if self.norm != "none":
-            norm = Norm(hidden_size, self.norm, self.seq_len, self.norm_momentum, self.norm_eps)
+            norm = Norm(hidden_size, self.norm, self.norm_steps or self.seq_len, self.norm_momentum, self.norm_eps)
         high = np.inf if self.u_bound == "none" else self.bound
         bound = Bound(self.u_min, float(high), self.u_bound == "clip")
         in_cell = 0 if before and norm is not None else input_size

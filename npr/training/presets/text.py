@@ -1,7 +1,8 @@
 """Settings of character models.
 
 NN stands for arXiv 1905.12080 and nnRNN/nnRNN_release (L its language_task.py, R its README, S its supplement), KA for
-karpathy/char-rnn, CH for yusuketomoto/chainer-char-rnn, TH for Sunnydreamrain/IndRNN_Theano_Lasagne.
+karpathy/char-rnn, CH for yusuketomoto/chainer-char-rnn, TH for Sunnydreamrain/IndRNN_Theano_Lasagne, PT for
+Sunnydreamrain/IndRNN_pytorch.
 
 KA and CH take the gradient of the loss summed over the 50 steps of a chunk, npr that of the mean. Dividing the
 gradient by 50 is the same to RMSprop as dividing eps by 50, and a bound of 5 on the gradient becomes 5 / 50.
@@ -75,7 +76,14 @@ _EU: Preset = {
     "rmsprop_form": ("tf1", "jingli9111/EUNN-tensorflow; NN does not say which code it used"),
     "capacity": (4, "default of jingli9111/EUNN-tensorflow; NN does not say"),
 }
+# Statistics of every step apart, in front of the recurrence: its states are carried from chunk to chunk.
+_STEPS: Preset = {
+    "norm": ("step", "TH and PT on texts"),
+    "norm_position": ("before", "PT: states carry over between chunks"),
+    "norm_steps": (50, "as seq_len"),
+}
 _IND: Preset = {
+    **_STEPS,
     "data": ("ptb", "TH"),
     "lines": ("words", "as NN: the usual 50 symbols"),
     "order": ("appearance", "no matter"),
@@ -96,6 +104,32 @@ _IND: Preset = {
     "epochs": (1000, "an upper limit: the schedule ends training"),
     "u_max": (1.0, "TH: 2^(1/T); states that are carried on and on outgrow every number at more than 1"),
     "clip_value": (10.0, "the authors' later PTB code"),
+}
+_PT: Preset = {
+    **{key: value for key, value in _IND.items() if key not in ("layers", "hidden_size", "dropout")},
+    "seq_len": (50, "PT draws 50 or 25 and adds noise; here all chunks are alike"),
+    "embedding_size": (600, "PT"),
+    "embedding_init": ("uniform-0.01", "PT"),
+    "tied": (True, "PT"),
+    "last_size": (600, "PT: the embedding's, for the tied decoder"),
+    "u_max": (0.99, "PT: U_bound of all its scripts"),
+    "last_u": ("as-others", "no u below 0.99 keeps a state for long"),
+    "schedule_patience": (200, "PT: pThre"),
+}
+_IND_DENSE: Preset = {
+    **_PT,
+    "growth": (256, "PT: 1.19 bits per character, 1.18 at 100 steps"),
+    "blocks": ("8,6,4", "PT"),
+    "first_layer": (False, "PT: the embedding feeds the first block"),
+    "dropout": (0.5, "PT"),
+    "dropout_sec": (0.1, "PT"),
+    "dropout_trans": (0.4, "PT; of its last transition 0.2"),
+}
+_IND_RESIDUAL: Preset = {
+    **_PT,
+    "hidden_size": (2000, "PT: 5 blocks; TH, 11 layers: 1.19 bits per character"),
+    "blocks": (5, "PT"),
+    "dropout": (0.3, "TH"),
 }
 
 _SUM: Preset = {
@@ -170,6 +204,19 @@ _LAPTOP_IND: Preset = {
     "eval_norm": ("running", "a figure that does not depend on the batches"),
     "reestimate": (20, "statistics of a network that changes quickly"),
 }
+_LAPTOP_RESIDUAL: Preset = {
+    **LAPTOP,
+    **_STEPS,
+    "embedding_size": (128, "half of hidden_size"),
+    "tied": (True, "PT"),
+    "last_size": (128, "the embedding's, for the tied decoder"),
+    "dropout_embedding": (0.05, "PT on words: 0.2; here a row is a letter"),
+    "blocks": (2, "five layers and the last"),
+    "u_max": (0.99, "PT: U_bound of all its scripts"),
+    "last_u": ("as-others", "no u below 0.99 keeps a state for long"),
+    "eval_norm": ("running", "a figure that does not depend on the batches"),
+    "reestimate": (20, "statistics of a network that changes quickly"),
+}
 
 
 TABLE: Table = {
@@ -187,4 +234,6 @@ TABLE: Table = {
     ("nnrnn", "charlm"): {"laptop": _LAPTOP_ORTH, "paper": _NN, "paper-300": _NN_LONG},
     ("eurnn", "charlm"): {"laptop": LAPTOP, "paper": _EU, "paper-300": {**_EU, **LONG}},
     ("indrnn", "charlm"): {"laptop": _LAPTOP_IND, "paper": _IND},
+    ("indrnn-residual", "charlm"): {"laptop": _LAPTOP_RESIDUAL, "paper": _IND_RESIDUAL},
+    ("indrnn-dense", "charlm"): {"paper": _IND_DENSE},
 }
