@@ -36,6 +36,15 @@ def test_arrays_come_back_in_order_and_widened(form: str) -> None:
         np.testing.assert_array_equal(found[name], array)
 
 
+@pytest.mark.parametrize("length", [640, 0x8080, 0x4B50])
+def test_a_header_whose_length_looks_like_another_form_is_read(length: int) -> None:
+    # The file begins with that length: 640 is 80 02, the beginning of a pickle; 0x4b50 is "PK".
+    shortest = int.from_bytes(made.safetensors(ARRAYS, {"pad": ""})[:8], "little")
+    data = made.safetensors(ARRAYS, {"pad": "x" * (length - shortest)})
+    assert int.from_bytes(data[:8], "little") == length
+    assert decode(data).tensors.keys() == ARRAYS.keys()
+
+
 @pytest.mark.parametrize("form", ["old", "zip", "safetensors"])
 def test_bfloat16_is_widened_and_said(form: str) -> None:
     # The upper halves of 1, -2, 0.5 and infinity in float32.

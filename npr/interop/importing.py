@@ -105,6 +105,9 @@ def _config(layout: str, network: Network, metadata: Mapping[str, str], flags: M
     certain, likely = dict(network.options), about.options(metadata, model)
     if layout == "torch-rnn":
         likely.setdefault("activation", metadata.get("activation") or _default(model, "activation"))
+    if layout == "resrnn":
+        # Weights of another linearity than their own are numbers without a meaning: states overflow.
+        likely.setdefault("linearity", _default(model, "linearity"))
     config = resolve({**likely, **certain, **flags})
     found = config.flat()
     for key, value in certain.items():

@@ -66,10 +66,11 @@ def decode(data: bytes) -> Contents:
         )
     if data[:4] == b"PK\x03\x04":
         return _zipped(Archive(data))
+    # Before pickles: a header of 640 bytes, or of any other length 128 + 256 k, begins like one.
+    if data[4:9] == b"\0\0\0\0{":
+        return read_safetensors(data)
     if data[:1] == b"\x80":
         return read_old(data)
-    if data[8:9] == b"{":
-        return read_safetensors(data)
     raise ForeignError(f"{_unknown(data)}. {_HINT[:-1]}")
 
 

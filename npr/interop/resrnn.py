@@ -12,7 +12,7 @@ from npr.params import Array, Params
 
 ABOUT = "ResRNN of DoxasticFox/res-rnn"
 # Before our names of the stream's parameters.
-PREFIX = ""
+PREFIX = "layers.0."
 # Theirs, ours, whether transposed.
 _NAMES = (
     ("initial_state", "s0", False),
