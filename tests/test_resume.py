@@ -20,7 +20,8 @@ from npr.optimizers import Adam
 from npr.params import pack
 from npr.tasks.base import Batch
 from npr.training import Result, fit, resume
-from npr.training.checkpoint import TENSORS, load
+from npr.training.checkpoint import TENSORS, Snapshot, load
+from npr.training.history import Checkpoints
 from npr.training.tensors import CheckpointError
 
 
@@ -159,6 +160,26 @@ def test_other_versions_are_mentioned(tmp_path: Path, monkeypatch: pytest.Monkey
     watcher = Recorder()
     resume(tmp_path, events=watcher, parts=made)
     assert "(now 99)" in watcher.messages[0]
+
+
+def test_options_of_a_later_version_must_be_at_their_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen, made = run_of("plain")
+    with pytest.raises(Interrupted):
+        fit(chosen, signalled(5), tmp_path, made)
+    found = Checkpoints.newest
+
+    def older(lacking: str) -> None:
+        def without(checkpoints: Checkpoints) -> tuple[Path, Snapshot]:
+            path, stored = found(checkpoints)
+            return path, stored._replace(config={key: stored.config[key] for key in stored.config if key != lacking})
+
+        monkeypatch.setattr(Checkpoints, "newest", without)
+
+    older("batch_size")
+    with pytest.raises(ConfigError, match="batch_size None -> 5"):
+        resume(tmp_path, parts=made)
+    older("decay_by_prefix")
+    assert resume(tmp_path, parts=made).steps == chosen.train.steps
 
 
 @dataclasses.dataclass(frozen=True)

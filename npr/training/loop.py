@@ -9,7 +9,7 @@ from typing import Any
 
 from npr.errors import ConfigError, StorageError
 from npr.training.checkpoint import Snapshot, load, read_manifest, step_of
-from npr.training.config import RESUMABLE, Config, read_origin
+from npr.training.config import RESUMABLE, Config, read_origin, resolve
 from npr.training.evaluation import score
 from npr.training.events import SILENT, Events
 from npr.training.finish import as_it_is, chosen, describe
@@ -207,11 +207,18 @@ def _state(folder: RunFolder, config: Config, parts: Parts, events: Events) -> T
     return state
 
 
+def _added(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    """Options that the checkpoint's version did not have, at their defaults, which are what there was before."""
+    chosen = {key: now[key] for key in ("model", "task", "optimizer", "schedule")}
+    defaults = resolve({**chosen, "preset": "none"}).flat()
+    return {key for key in now.keys() - before.keys() if key in defaults and now[key] == defaults[key]}
+
+
 def _check_same(path: Path, stored: Snapshot, config: Config, events: Events) -> None:
     """Refuse a checkpoint made with another configuration; say so if only the software differs."""
     now = config.flat()
     differing = [key for key in {**stored.config, **now} if stored.config.get(key) != now.get(key)]
-    differing = sorted(set(differing) - {*RESUMABLE, *_WITHOUT_EFFECT})
+    differing = sorted(set(differing) - {*RESUMABLE, *_WITHOUT_EFFECT} - _added(stored.config, now))
     if differing:
         pairs = ", ".join(f"{key} {stored.config.get(key)!r} -> {now.get(key)!r}" for key in differing)
         raise ConfigError(f"config.toml is not that of '{path}': {pairs}. Put the old values back.")
