@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from npr.training.presets.table import Preset, Table, rmsprop
+from npr.training.presets.table import Preset, Table, rmsprop, without
 
 
 def _rates(lr: float, alpha: float, orth: float = 0.0, source: str = "NN R") -> Preset:
@@ -88,7 +88,7 @@ ADDING: Preset = {
 _ADDING_NN: Preset = {**ADDING, **_nnrnn(1e-4, 1e-5, "cayley", "NN L")}
 _ADDING_EXP: Preset = {**ADDING, "skew_init": ("cayley", "NN L")}
 _ADDING_RNN: Preset = {
-    **{key: value for key, value in ADDING.items() if key != "lr_orth"},
+    **without(ADDING, "lr_orth"),
     "hidden_size": (128, "NN L"),
     "activation": ("tanh", "NN L"),
 }
@@ -119,7 +119,7 @@ ADDING_IRNN: Preset = {
 }
 _STUCK = "our trials at T = 150: below 0.01 after 8,000 updates; SGD as published guesses on for 60,000"
 _IRNN_LAPTOP: Preset = {
-    **{key: value for key, value in ADDING_IRNN.items() if key != "momentum"},
+    **without(ADDING_IRNN, "momentum"),
     "steps": (15000, "minutes on one core"),
     "optimizer": ("adam", _STUCK),
     "lr": (1e-3, _STUCK),

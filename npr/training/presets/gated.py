@@ -8,7 +8,7 @@ Residual Network, whose experiment is CH's first epoch on tinyshakespeare.
 from __future__ import annotations
 
 from npr.training.presets import dense, text
-from npr.training.presets.table import Preset, Table, rmsprop
+from npr.training.presets.table import Preset, Table, rmsprop, without
 
 # LSTM.py of NN draws the four matrices of [h, x] by xavier_normal and takes torch.nn.Linear's biases.
 _JOINT: Preset = {
@@ -19,10 +19,6 @@ _JOINT: Preset = {
 }
 
 
-def _without(preset: Preset, *names: str) -> Preset:
-    return {key: value for key, value in preset.items() if key not in names}
-
-
 _COPY: Preset = {
     **dense.COPY,
     **_JOINT,
@@ -30,7 +26,7 @@ _COPY: Preset = {
     "hidden_size": (128, "NN S; also 63 with 0.001"),
 }
 _ADDING: Preset = {
-    **_without(dense.ADDING, "lr_orth"),
+    **without(dense.ADDING, "lr_orth"),
     **_JOINT,
     **rmsprop("NN L", 2e-4, 0.99),
     "hidden_size": (128, "NN L"),

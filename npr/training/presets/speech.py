@@ -7,7 +7,7 @@ Nobody has published these networks on the spoken digits: the laptop settings th
 
 from __future__ import annotations
 
-from npr.training.presets.table import Preset, Table
+from npr.training.presets.table import Preset, Table, without
 
 _SHORT = "our trials: more updates gain nothing that 300 recordings could show"
 _CYCLE = "our trials; as on pixel MNIST"
@@ -111,7 +111,7 @@ _TIMIT: Preset = {
 }
 _OURS = "our trials: validation 0.236 after 500 updates, the frame repeated 0.292; as published 88.4 and 56.1 after 450"
 _FREE: Preset = {
-    **{key: value for key, value in _PREDICTION.items() if key != "epochs"},
+    **without(_PREDICTION, "epochs"),
     "data": ("fsdd", "spoken digits, which everyone can have"),
     "normalise": ("train", _OURS),
     "last_frame": ("mask", "nothing follows the last frame"),

@@ -13,3 +13,8 @@ def rmsprop(source: str, lr: float, alpha: float, orth: float = 0.0) -> Preset:
     """RMSprop with one rate, or with a second one for orthogonal parameters."""
     second: Preset = {"lr_orth": (orth, source)} if orth else {}
     return {"optimizer": ("rmsprop", source), "alpha": (alpha, source), "lr": (lr, source), **second}
+
+
+def without(preset: Preset, *names: str) -> Preset:
+    """A preset that leaves out some keys."""
+    return {key: value for key, value in preset.items() if key not in names}

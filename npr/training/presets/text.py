@@ -10,7 +10,7 @@ gradient by 50 is the same to RMSprop as dividing eps by 50, and a bound of 5 on
 
 from __future__ import annotations
 
-from npr.training.presets.table import Preset, Table, rmsprop
+from npr.training.presets.table import Preset, Table, rmsprop, without
 
 _SUMMED = "5 on the gradient of the sum over 50 steps"
 
@@ -106,7 +106,7 @@ _IND: Preset = {
     "clip_value": (10.0, "the authors' later PTB code"),
 }
 _PT: Preset = {
-    **{key: value for key, value in _IND.items() if key not in ("layers", "hidden_size", "dropout")},
+    **without(_IND, "layers", "hidden_size", "dropout"),
     "seq_len": (50, "PT draws 50 or 25 and adds noise; here all chunks are alike"),
     "embedding_size": (600, "PT"),
     "embedding_init": ("uniform-0.01", "PT"),
