@@ -15,7 +15,6 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import clock
 import machine
 import numpy as np
 import record
+from made_text import made_text
 
 ROWS = range(423, 447)
 BASELINE = "lstm"
@@ -56,13 +56,11 @@ def timed(threads: int, rounds: int, repeats: int) -> dict[str, dict[str, Any]]:
     from npr.training.state import fresh
     from npr.training.update import update
 
-    with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder) / "text.txt"
-        text.write_text("".join(chr(ord("0") + i) for i in range(SYMBOLS)) * 100, encoding="utf-8")
+    with made_text(SYMBOLS, 100 * SYMBOLS) as data:
         ready = {}
         for reading, preset in PRESETS.items():
             model = "lstm" if reading == BASELINE else "rrn"
-            flags = {"model": model, "task": "charlm", "preset": preset, "data": str(text), "threads": threads}
+            flags = {"model": model, "task": "charlm", "preset": preset, "data": data, "threads": threads}
             parts = open_parts(resolve(flags), lambda line: None)
             ready[reading] = parts, fresh(parts)
     seconds: dict[str, list[float]] = {reading: [] for reading in ready}

@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import clock
 import machine
 import record
+from made_text import made_text
 
 STEPS, READERS, SYMBOLS = 150, 128, 50
 CASES = ("lstm-475", "lstm-1024", "rnn-orth-1024", "exprnn-1024", "nnrnn-1024", "exprnn-1386")
@@ -49,11 +48,8 @@ def measure(case: str, threads: int, repeats: int) -> dict[str, Any]:
     from npr.training.update import update
 
     model, _, size = case.rpartition("-")
-    with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder) / "text.txt"
-        symbols = "".join(chr(ord("0") + i) for i in range(SYMBOLS))
-        text.write_text(symbols * (2 * STEPS * READERS // SYMBOLS), encoding="utf-8")
-        flags = {"model": model, "task": "charlm", "preset": "paper", "data": str(text), "threads": threads}
+    with made_text(SYMBOLS, 2 * STEPS * READERS) as data:
+        flags = {"model": model, "task": "charlm", "preset": "paper", "data": data, "threads": threads}
         own = {"hidden_size": int(size), "split": "none", "lines": "as-is"}
         parts = open_parts(resolve({**flags, **own}), lambda line: None)
         state = fresh(parts)

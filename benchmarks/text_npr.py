@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
+from made_text import made_text
 from problem import Problem, Step
 from text_problem import ALPHA, CLIP_NORM, EPS, LR, named
 from update_npr import fixed_step
@@ -43,9 +42,6 @@ def flags(problem: Problem, threads: int, data: str) -> dict[str, Any]:
 def prepare(problem: Problem, threads: int) -> Step:
     """The step of this library, with its arrays in place."""
     case = problem.case
-    symbols = "".join(chr(ord("0") + number) for number in range(case.input_size))
-    with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder) / "text.txt"
-        text.write_text(symbols * (case.seq_len * case.batch_size // len(symbols) + 2), encoding="utf-8")
+    with made_text(case.input_size, (case.seq_len + 1) * case.batch_size) as data:
         batch = Batch(problem.x, problem.target, chunk=0)
-        return fixed_step(problem, flags(problem, threads, str(text)), batch, named)
+        return fixed_step(problem, flags(problem, threads, data), batch, named)
