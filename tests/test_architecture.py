@@ -22,8 +22,9 @@ LEVELS = [
     {"networks"},
     {"losses", "clipping", "optimizers", "optimizer_groups", "schedules", "segments"},
     {"data", "tasks", "finite_difference"},
-    {"gradcheck", "gradcheck_cases", "training"},
-    {"sampling", "interop"},
+    {"gradcheck", "gradcheck_cases", "inspect"},
+    {"training"},
+    {"sampling", "interop", "report", "compare"},
 ]
 
 
