@@ -28,7 +28,9 @@ class Context(NamedTuple):
     norm_weight : float, optional
         Weight of this batch in the stored statistics; None takes each layer's momentum, 0.0 leaves them.
     keep : frozenset of str
-        Extra series the cache shall hold for inspection: "pre_activation", "h", "gates".
+        Series (T, B, N) that `cache.kept` shall hold for inspection, under "layers.<i>.<name>": "pre_activation",
+        "gates" and "h" of the forward pass; "gradients" of the backward pass that follows, which gives delta = dL/da_t
+        and dh = dL/dh_t.
     """
 
     backend: Any
@@ -40,12 +42,26 @@ class Context(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """A context together with how this batch is cut and where its large arrays come from."""
+    """A context together with how this batch is cut, where its large arrays come from and where kept series go."""
 
     context: Context
     slicing: Slicing
     lease: Any
     dtype: np.dtype
+    kept: dict[str, Array]
+    place: str = ""
+
+    def within(self, name: str) -> Pass:
+        """The same pass for a part of the network; `name` ends with a dot."""
+        return self._replace(place=self.place + name)
+
+    def wants(self, what: str) -> bool:
+        """Whether the context asks for a kind of series."""
+        return what in self.context.keep
+
+    def keep(self, name: str, x: Array) -> None:
+        """Keep x (S, T+1, R, F) as a series (T, B, F) of the part."""
+        self.kept[self.place + name] = self.join(np.ascontiguousarray(x))
 
     def buffer(self, width: int) -> Array:
         """An uninitialised (S, T+1, R, width) array that lives as long as the pass's cache."""

@@ -67,7 +67,7 @@ def test_an_empty_batch_is_refused(times: int, batch: int) -> None:
 def test_kernels_cut_and_join_as_the_slicing_does_but_with_zeros_after_the_end(batch: int, ragged: bool) -> None:
     rng = np.random.default_rng(0)
     lengths = rng.integers(1, 7, batch) if ragged else None
-    run = Pass(CTX, cut(6, batch, lengths), CTX.backend.pool.lease(), np.dtype(np.float32))
+    run = Pass(CTX, cut(6, batch, lengths), CTX.backend.pool.lease(), np.dtype(np.float32), {})
     x = rng.standard_normal((6, batch, 3)).astype(np.float32)
     ended = np.arange(6)[:, None] >= (np.full(batch, 6) if lengths is None else lengths)
     zeroed = np.where(ended[:, :, None], np.float32(0), x)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.cells import gradients
 from npr.cells.base import Cell
 from npr.context import GradSignal, Pass, Signal
 from npr.params import Array, Buffers, Params, prefixed, scope
@@ -24,7 +25,6 @@ class BidirectionalCache(NamedTuple):
     ahead: Any
     back: Any
     h: Array
-    kept: dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class BidirectionalCell:
     input_size: int
     units: int
     aligned: bool
+
+    @property
+    def hidden_size(self) -> int:
+        """Units of both."""
+        return 2 * self.units
 
     @property
     def state_size(self) -> int:
@@ -90,8 +95,8 @@ class BidirectionalCell:
         """States of all steps in both directions."""
         size = self.ahead.state_size
         turned = x._replace(raw=_reversed(run, x.raw[..., : x.channels], run.buffer(x.channels)))
-        ahead = self.ahead.forward(run, scope(params, AHEAD), scope(buffers, AHEAD), x, h0[..., :size])
-        back = self.back.forward(run, scope(params, BACK), scope(buffers, BACK), turned, h0[..., size:])
+        ahead = self.ahead.forward(run.within(AHEAD), scope(params, AHEAD), scope(buffers, AHEAD), x, h0[..., :size])
+        back = self.back.forward(run.within(BACK), scope(params, BACK), scope(buffers, BACK), turned, h0[..., size:])
         h = run.buffer(2 * self.units)
         h[..., : self.units] = ahead.h[..., : self.units]
         outputs = back.h[..., : self.units]
@@ -99,8 +104,7 @@ class BidirectionalCell:
             _reversed(run, outputs, h[..., self.units :])
         else:
             h[..., self.units :] = outputs
-        kept = prefixed(AHEAD, ahead.kept) | prefixed(BACK, back.kept)
-        return BidirectionalCache(ahead, back, h, kept)
+        return BidirectionalCache(ahead, back, h)
 
     def backward(
         self, run: Pass, cache: BidirectionalCache, dy: GradSignal, mask: Array, carry: Array, gx: Array | None
@@ -117,9 +121,11 @@ class BidirectionalCell:
             first = 0
         else:
             late[...] = dy.raw[..., n : 2 * n]
-        grads, signal = self.ahead.backward(run, cache.ahead, dy, halves[0], carries[0], gx)
+        parts = (dy, halves[0], carries[0], gx)
+        grads, signal = gradients.backward(self.ahead, run.within(AHEAD), cache.ahead, *parts)
         turned = None if gx is None else run.buffer(self.input_size)
-        more, other = self.back.backward(run, cache.back, GradSignal(late, 0, first), halves[1], carries[1], turned)
+        parts = (GradSignal(late, 0, first), halves[1], carries[1], turned)
+        more, other = gradients.backward(self.back, run.within(BACK), cache.back, *parts)
         if gx is not None and turned is not None:
             gx[:, 1:, :, : self.input_size] += _reversed(run, turned, run.buffer(self.input_size))[:, 1:]
         carry[..., :size], carry[..., size:] = carries
@@ -128,6 +134,13 @@ class BidirectionalCell:
             for one, two in ((signal.sum_dy, other.sum_dy), (signal.sum_dyh, other.sum_dyh))
         ]
         return prefixed(AHEAD, grads) | prefixed(BACK, more), GradSignal(signal.raw, 0, 0, *sums)
+
+    def widened(self, run: Pass, cache: BidirectionalCache) -> None:
+        """Its cells keep their own gradients."""
+        return None
+
+    def keep_gradients(self, run: Pass, cache: Any, delta: Array, drive: Array, carry: Array) -> None:
+        """Nothing of its own."""
 
 
 def _reversed(run: Pass, x: Array, out: Array) -> Array:

@@ -3,12 +3,13 @@ that says where W_rec comes from. Source: arXiv 1905.12080 (nnRNN suite), 1901.0
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npr import initializers
+from npr.cells.gradients import at_the_end, following, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import fold, gate, unfold, value_of
 from npr.parametrizations.base import Parametrization
@@ -27,7 +28,6 @@ class DenseCache(NamedTuple):
     W_rec: Array
     theta: Any  # cache of the parametrisation
     offset: Array
-    kept: dict[str, Array]  # series (T, B, N) that were asked for
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,11 @@ class DenseCell:
         backend.kernels.dense.dense_forward(
             x.raw, gate(x), backend.pack(folded), bias, backend.pack(W), self._scan(run, offset), h
         )
-        kept = series(run, x, params, W, h) if "pre_activation" in run.context.keep else {}
-        return DenseCache(x, params["W_in"], h, W, theta, offset, kept)
+        if run.wants("h"):
+            run.keep("h", h)
+        if run.wants("pre_activation"):
+            keep_pre_activation(run, x, params, W, h)
+        return DenseCache(x, params["W_in"], h, W, theta, offset)
 
     def backward(
         self, run: Pass, cache: DenseCache, dy: GradSignal, mask: Array, carry: Array, gx: Array | None
@@ -141,21 +144,30 @@ class DenseCell:
         grads |= prefixed(RECURRENT, self.rec.backward(cache.theta, dw.sum(0)))
         return grads, GradSignal(target, 0, 0, found.sum_dy, found.sum_dyh)
 
+    def widened(self, run: Pass, cache: DenseCache) -> tuple[DenseCell, DenseCache]:
+        """See `npr.cells.base.Cell`."""
+        x, W_in = widened(run, cache.x, cache.W_in)
+        return replace(self, input_size=len(W_in)), cache._replace(x=x, W_in=W_in)
+
+    def keep_gradients(self, run: Pass, cache: DenseCache, delta: Array, drive: Array, carry: Array) -> None:
+        """dh_t = drive_t + delta_{t+1} W_rec^T."""
+        run.keep("delta", delta)
+        run.keep("dh", drive + at_the_end(run, carry) + following(delta) @ cache.W_rec.T)
+
     def _scan(self, run: Pass, offset: Array):
         backend, cut = run.context.backend, run.slicing
         steps = cut.tile_steps(self.hidden_size**2)
         return backend.kernels.dense.DenseScan(offset, cut.lengths, backend.activations[self.activation], steps)
 
 
-def series(run: Pass, x: Signal, params: Params, W: Array, h: Array) -> dict[str, Array]:
-    """Series (T, B, N) for inspection: pre_activation a_t = value_t W_in + bias + h_{t-1} W_rec, and for modReLU
-    kink = |a_t| + b, below which a unit is off."""
+def keep_pre_activation(run: Pass, x: Signal, params: Params, W: Array, h: Array) -> None:
+    """Keep pre_activation a_t = value_t W_in + bias + h_{t-1} W_rec, and for modReLU kink = |a_t| + b, below which a
+    unit is off."""
     a = np.zeros(h.shape, h.dtype)
     a[:, 1:] = value_of(x) @ params["W_in"] + params.get("bias", 0) + h[:, :-1] @ W
-    found = {"pre_activation": run.slicing.join(a)}
+    run.keep("pre_activation", a)
     if "modrelu" in params:
-        size, b = np.abs(found["pre_activation"]), params["modrelu"]
-        if len(b) < size.shape[2]:
+        size, b = np.abs(a), params["modrelu"]
+        if len(b) < size.shape[3]:
             size = np.hypot(size[..., : len(b)], size[..., len(b) :])
-        found["kink"] = size + b
-    return found
+        run.keep("kink", size + b)

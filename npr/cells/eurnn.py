@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npr import initializers
+from npr.cells.gradients import at_the_end, following, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
 from npr.layers.fold import gate
@@ -25,7 +26,6 @@ class EURNNCache(NamedTuple):
     panels: Array
     rot: Any
     h: Array
-    kept: dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,9 @@ class EURNNCell:
         h[:, 0] = 0
         h[:, 0, :, : self.state_size] = h0
         backend.kernels.rotations.rotations_forward(x.raw, gate(x), panels, rot, h)
-        return EURNNCache(x, U, panels, rot, h, {})
+        if run.wants("h"):
+            run.keep("h", h[..., : self.state_size])
+        return EURNNCache(x, U, panels, rot, h)
 
     def backward(
         self, run: Pass, cache: EURNNCache, dy: GradSignal, mask: Array, carry: Array, gx: Array | None
@@ -149,6 +151,19 @@ class EURNNCell:
             grads["omega"] = total[3]
         return grads, GradSignal(target, 0, 0)
 
+    def widened(self, run: Pass, cache: EURNNCache) -> tuple[EURNNCell, EURNNCache]:
+        """See `npr.cells.base.Cell`."""
+        x, U = widened(run, cache.x, cache.U)
+        return replace(self, input_size=len(U)), cache._replace(x=x, U=U, panels=run.context.backend.pack(U))
+
+    def keep_gradients(self, run: Pass, cache: EURNNCache, delta: Array, drive: Array, carry: Array) -> None:
+        """dh_t = [drive_t | 0] + Rot^T(delta_{t+1}), of the state [Re | Im]."""
+        dh = following(delta) @ written_out(run, cache).T
+        dh[..., : self.hidden_size] += drive
+        dh[..., : self.state_size] += at_the_end(run, carry)
+        run.keep("delta", delta[..., : self.state_size])
+        run.keep("dh", dh[..., : self.state_size])
+
     def _rotations(self, run: Pass, params: Params):
         zero = np.zeros(self.hidden_size)
         tables = [self._joined("theta", params), self._joined("phi", params), params.get("omega", zero)]
@@ -174,3 +189,10 @@ class EURNNCell:
         if not self.capacity:
             return {kind: table}
         return {kind + "_even": table[0::2], kind + "_odd": table[1::2, :-1]}
+
+
+def written_out(run: Pass, cache: EURNNCache) -> Array:
+    """The matrix (2n, 2n) with Rot(h) = h W for rows [Re | Im]."""
+    W = np.empty((cache.h.shape[3],) * 2, run.dtype)
+    run.context.backend.kernels.rotations.rotations_matrix(cache.rot, W)
+    return W

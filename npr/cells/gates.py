@@ -98,11 +98,12 @@ class Gates:
             grads[f"{gate}.W_rec"] = total[q]
         return Unpacked(grads, found.sum_dy, found.sum_dyh)
 
-    def series(self, run: Pass, values: Array) -> Params:
-        """Values (S, Q, T, R, N) of the gates as series (T, B, N) by name, for inspection."""
-        # `Slicing.join` leaves out a row before the first step.
+    def keep(self, run: Pass, values: Array) -> None:
+        """Keep the values (S, Q, T, R, N) of the gates under their names."""
+        # What is kept has a row before the first step.
         rows = np.concatenate([values[:, :, :1], values], axis=2)
-        return {gate: run.slicing.join(rows[:, q]) for q, gate in enumerate(self.names)}
+        for q, gate in enumerate(self.names):
+            run.keep(gate, rows[:, q])
 
 
 class GatedCell:

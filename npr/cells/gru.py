@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npr.cells.gates import GatedCell, Gates
+from npr.cells.gradients import at_the_end, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import gate
 from npr.params import Array, Buffers, Params
@@ -17,13 +18,12 @@ GATES = "rzn"
 
 
 class GRUCache(NamedTuple):
-    """Input, matrices (turned as the kernel takes them) and states of one forward pass; kept: series (T, B, N)."""
+    """Input, matrices (turned as the kernel takes them) and states of one forward pass."""
 
     x: Signal
     W_in: Array  # (D, 3N)
     W_rec: Array  # (N, 3N)
     states: Any
-    kept: dict[str, Array]
 
     @property
     def h(self) -> Array:
@@ -95,11 +95,13 @@ class GRUCell(GatedCell):
             x.raw, gate(x), panels_in, np.concatenate([spread, second], axis=1), self.gates.packed(backend, W_rec),
             self.reset == "after", cut.lengths, cut.tile_steps(W_rec.size), states,
         )  # fmt: skip
-        kept: dict[str, Array] = {}
-        if "gates" in run.context.keep:
-            kept = self.gates.series(run, values)
-            kept["z"] = 1 - kept["z"] if self.update == "new" else kept["z"]
-        return GRUCache(x, W_in, W_rec, states, kept)
+        if run.wants("h"):
+            run.keep("h", states.h)
+        if run.wants("gates"):
+            self.gates.keep(run, values)
+            if self.update == "new":
+                run.kept[run.place + "z"] = 1 - run.kept[run.place + "z"]
+        return GRUCache(x, W_in, W_rec, states)
 
     def backward(
         self, run: Pass, cache: GRUCache, dy: GradSignal, mask: Array, carry: Array, gx: Array | None
@@ -123,6 +125,27 @@ class GRUCell(GatedCell):
         if self.reset == "after":
             named["n.bias_rec"] = grads.row_sums[:, 3].sum((0, 1))
         return named, GradSignal(target, 0, 0, found.sum_dy, found.sum_dyh)
+
+    def widened(self, run: Pass, cache: GRUCache) -> tuple[GRUCell, GRUCache]:
+        """See `npr.cells.base.Cell`."""
+        x, W_in = widened(run, cache.x, cache.W_in)
+        return replace(self, input_size=len(W_in)), cache._replace(x=x, W_in=W_in)
+
+    def keep_gradients(self, run: Pass, cache: GRUCache, delta: Array, drive: Array, carry: Array) -> None:
+        """delta (T, B, 3N) of the gates r, z, n; dh_t = drive_t + dh_{t+1} * z_{t+1} + delta_{t+1} W_rec^T, the part
+        of n with r_{t+1} at its place."""
+        n = self.hidden_size
+        r, z = (cache.states.gates[:, q] for q in (0, 1))
+        dh = drive + at_the_end(run, carry)
+        W = [cache.W_rec[:, q * n : (q + 1) * n].T for q in range(3)]
+        for t in range(run.slicing.times - 1, 0, -1):
+            d_r, d_z, d_n = (delta[:, t + 1, :, q * n : (q + 1) * n] for q in range(3))
+            inner = (d_n * r[:, t]) @ W[2] if self.reset == "after" else (d_n @ W[2]) * r[:, t]
+            along = dh[:, t + 1] * z[:, t] + d_r @ W[0] + d_z @ W[1] + inner
+            dh[:, t] += np.where((t < run.slicing.lengths)[..., None], along, 0)
+        sign = -1 if self.update == "new" else 1
+        run.keep("delta", delta * np.repeat(np.array([1, sign, 1], run.dtype), n))
+        run.keep("dh", dh)
 
     def _turned(self, stacked: Array) -> Array:
         """The arrays of all gates (..., 3N) with those of z negated where z weighs the new state:

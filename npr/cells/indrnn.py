@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.cells.gradients import arriving, at_the_end, following, handed_down, narrowed, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import Unfolded, fold, gate, unfold, value_of
 from npr.params import Params
@@ -22,7 +23,6 @@ class IndRNNCache(NamedTuple):
     h: Array
     column: int
     u: Array
-    pre_activation: Array | None  # (T, B, N), where it was asked for
 
 
 class Drive(NamedTuple):
@@ -95,15 +95,15 @@ class IndRNN:
             shift = np.zeros(n, run.dtype) if x.shift is None else x.shift
             bias = np.ascontiguousarray(np.broadcast_to(shift, (*rows, n)))
             kernels.drive_forward(x.raw, scale, bias, self.scan(run, u), h, column, sums)
-        kept = None
-        if "pre_activation" in run.context.keep:
-            kept = pre_activation(run, x, params if self.input_size else {}, u, h[..., column : column + n])
-        return IndRNNCache(x, params.get("W_in"), h, column, u, kept), sums if moments else None
+        keep_states(run, x, params if self.input_size else {}, u, h[..., column : column + n])
+        return IndRNNCache(x, params.get("W_in"), h, column, u), sums if moments else None
 
     def backward(
         self, run: Pass, params: Params, cache: IndRNNCache, drive: Drive, carry: Array, gx: Array | None, add: bool
     ) -> tuple[Params, GradSignal]:
         """Gradients of W_in, bias and u; gx gets (with add: gains) dL/dx; carry (S, R, N): dL/dh_T becomes dL/dh_0."""
+        if run.wants("gradients"):
+            return self._keeping(run, params, cache, drive, carry, gx, add)
         cut, n = run.slicing, self.hidden_size
         kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
         row_sums = np.empty((cut.slices, cut.rows, n), run.dtype)
@@ -126,12 +126,36 @@ class IndRNN:
         grads["u"] = self.bound.effective_backward(params["u"], du.sum(0))
         return grads, GradSignal(target, 0, 0, *sums)
 
+    def _keeping(
+        self, run: Pass, params: Params, cache: IndRNNCache, drive: Drive, carry: Array, gx: Array | None, add: bool
+    ) -> tuple[Params, GradSignal]:
+        """As `backward`, which also keeps delta_t = dL/da_t and dh_t = dL/dh_t; see `npr.cells.gradients`."""
+        D, n = self.input_size, self.hidden_size
+        quiet = run._replace(context=run.context._replace(keep=frozenset()))
+        h = cache.h[..., cache.column : cache.column + n]
+        free = np.empty((0, 0, 0), run.dtype)
+        g = arriving(run, drive.g, free, n) * drive.gain[:, None]
+        g += arriving(run, GradSignal(drive.lean * h + drive.offset), free, n) + at_the_end(run, carry)
+        target, wide, cell = run.buffer(D + n), cache, self
+        if D:
+            x, W = widened(run, cache.x, cache.W)
+            wide, cell = cache._replace(x=x, W=W), replace(self, input_size=D + n)
+        grads, signal = cell.backward(quiet, params, wide, drive, carry, target, False)
+        delta = target[..., D:]
+        run.keep("delta", delta)
+        run.keep("dh", g + following(delta) * cache.u)
+        return narrowed(grads, D), handed_down(signal, target, D or n, gx, add)
 
-def pre_activation(run: Pass, x: Signal, params: Params, u: Array, h: Array) -> Array:
-    """a_t = value_t W_in + bias + u * h_{t-1} of all steps, (T, B, N), for inspection."""
+
+def keep_states(run: Pass, x: Signal, params: Params, u: Array, h: Array) -> None:
+    """Keep h_t, and a_t = value_t W_in + bias + u * h_{t-1}, where they were asked for."""
+    if run.wants("h"):
+        run.keep("h", h)
+    if not run.wants("pre_activation"):
+        return
     value = value_of(x)
     if "W_in" in params:
         value = value @ params["W_in"] + params["bias"]
     a = np.zeros(h.shape, h.dtype)
     a[:, 1:] = value + u * h[:, :-1]
-    return run.slicing.join(a)
+    run.keep("pre_activation", a)

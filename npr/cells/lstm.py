@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npr.cells.gates import GatedCell, Gates
+from npr.cells.gradients import at_the_end, following, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import gate
 from npr.parametrizations.matrix_init import initial_matrix
@@ -18,14 +19,13 @@ GATES = "ifgo"
 
 
 class LSTMCache(NamedTuple):
-    """Input, matrices and states of one forward pass; kept holds series (T, B, N) that were asked for."""
+    """Input, matrices and states of one forward pass."""
 
     x: Signal
     W_in: Array  # (D, 4N)
     W_rec: Array  # (N, 4N)
     peephole: Array | None
     states: Any
-    kept: dict[str, Array]
 
     @property
     def h(self) -> Array:
@@ -107,10 +107,12 @@ class LSTMCell(GatedCell):
             x.raw, gate(x), *self.gates.folded(run, x, W_in, bias), self.gates.packed(backend, W_rec),
             _panels(backend, peephole, run.dtype), cut.lengths, cut.tile_steps(W_rec.size), states,
         )  # fmt: skip
-        kept: dict[str, Array] = {}
-        if "gates" in run.context.keep:
-            kept = self.gates.series(run, values) | {"c": run.slicing.join(states.c)}
-        return LSTMCache(x, W_in, W_rec, peephole, states, kept)
+        if run.wants("h"):
+            run.keep("h", states.h)
+            run.keep("c", states.c)
+        if run.wants("gates"):
+            self.gates.keep(run, values)
+        return LSTMCache(x, W_in, W_rec, peephole, states)
 
     def backward(
         self, run: Pass, cache: LSTMCache, dy: GradSignal, mask: Array, carry: Array, gx: Array | None
@@ -137,6 +139,27 @@ class LSTMCell(GatedCell):
         if self.peephole:
             named["peephole"] = grads.peephole.sum(0)
         return named, GradSignal(target, 0, 0, found.sum_dy, found.sum_dyh)
+
+    def widened(self, run: Pass, cache: LSTMCache) -> tuple[LSTMCell, LSTMCache]:
+        """See `npr.cells.base.Cell`."""
+        x, W_in = widened(run, cache.x, cache.W_in)
+        return replace(self, input_size=len(W_in)), cache._replace(x=x, W_in=W_in)
+
+    def keep_gradients(self, run: Pass, cache: LSTMCache, delta: Array, drive: Array, carry: Array) -> None:
+        """delta (T, B, 4N) of the gates i, f, g, o; dh_t = drive_t + delta_{t+1} W_rec^T and
+        dc_t = dh_t * o_t * (1 - tanh(c_t)^2) + dc_{t+1} * f_{t+1}, with a peephole + delta_{o,t} V_o^T."""
+        n = self.hidden_size
+        dh = drive + at_the_end(run, carry[..., :n]) + following(delta) @ cache.W_rec.T
+        f, o = cache.states.gates[:, 1], cache.states.gates[:, 3]
+        dc = at_the_end(run, carry[..., n:])
+        dc[:, 1:] += dh[:, 1:] * o * (1 - np.tanh(cache.states.c[:, 1:]) ** 2)
+        if cache.peephole is not None:
+            dc += delta[..., 3 * n :] @ cache.peephole.T
+        for t in range(run.slicing.times - 1, 0, -1):
+            going_on = (t < run.slicing.lengths)[..., None]
+            dc[:, t] += np.where(going_on, dc[:, t + 1] * f[:, t], 0)
+        for name, series in (("delta", delta), ("dh", dh), ("dc", dc)):
+            run.keep(name, series)
 
 
 def _panels(backend: Any, matrix: Array | None, dtype: np.dtype) -> Array:

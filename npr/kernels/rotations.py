@@ -267,3 +267,14 @@ def rotations_backward(x, mask, panels, panels_back, rot, h, g, g_mask, first, g
             if gx.shape[0]:
                 gx_rows = rows_of(gx[s])
                 multiply(tile, panels_back, gx_rows[begin : begin + steps * rows, :width], False)
+
+
+@parallel_kernel
+def rotations_matrix(rot, out):
+    """out (2n, 2n) <- the matrix of Rot for rows [Re | Im]: Rot(h) = h out."""
+    n = out.shape[0] // 2
+    for k in prange(2 * n):
+        w, spare = np.empty((2, n // 2), out.dtype), np.empty(n, out.dtype)
+        out[k] = 0
+        out[k, k] = 1
+        rotate(out[k, :n], out[k, n:], rot, w, spare)

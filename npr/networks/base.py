@@ -31,13 +31,12 @@ class Cache(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """Result of the layers of a network: the signal for the readout, states, buffers, caches, kept series."""
+    """Result of the layers of a network: the signal for the readout, states, buffers, caches."""
 
     top: Signal
     states: list[Array]  # (S, any, R, n) per recurrent layer; the last row of time is the final state
     buffers: Buffers
     caches: Any
-    kept: dict[str, Array]
 
 
 class Network(SymbolOptions):
@@ -93,7 +92,7 @@ class Network(SymbolOptions):
         dtype = next(iter(params.values())).dtype
         self._check(x, dtype, state)
         slicing = cut(x.shape[0], x.shape[1], lengths)
-        run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype)
+        run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype, {})
         symbols, signal = self._read_input(run, params, x)
         if state is None:
             starts = self._starts(run, params)
@@ -102,7 +101,7 @@ class Network(SymbolOptions):
         done = self._forward_layers(run, params, buffers, signal, starts)
         output, readout, last = self._read(run, self._readout(params), done.top)
         final = tuple(slicing.join_rows(h[:, -1]) for h in done.states)
-        cache = Cache(run, signal, symbols, done.caches, done.top, readout, last, done.kept, state is None)
+        cache = Cache(run, signal, symbols, done.caches, done.top, readout, last, run.kept, state is None)
         return Forward(output, final, done.buffers, cache)
 
     def backward(

@@ -140,7 +140,7 @@ class DenseIndRNN(IndRNNOptions):
         return ends[::-1]
 
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
-        new_buffers, kept, caches = dict(buffers), {}, []
+        new_buffers, caches = dict(buffers), []
         weights, statistics = by_layer(params), by_layer(buffers)
         places, widths = self._places, self._block_widths
         block = x if self.first_layer else widened(run, x, widths[0])
@@ -153,11 +153,9 @@ class DenseIndRNN(IndRNNOptions):
             if place.column is not None:
                 into = (run.buffer(widths[i]) if place.column == 0 else block.raw, place.column)
             source = inner if reads_inner else block
-            out, updated, cache = self._unit(place).forward(run, *own, source, starts[i], into)
+            out, updated, cache = self._unit(place).forward(run.within(name), *own, source, starts[i], into)
             caches.append(cache)
             new_buffers |= prefixed(name, updated)
-            if cache.cell.pre_activation is not None:
-                kept[name + "pre_activation"] = cache.cell.pre_activation
             if place.column is None:
                 inner = out
             else:
@@ -166,7 +164,7 @@ class DenseIndRNN(IndRNNOptions):
             cache.cell.h[..., cache.cell.column : cache.cell.column + place.units]
             for cache, place in zip(caches, places, strict=True)
         ]
-        return Layers(block, states, new_buffers, caches, kept)
+        return Layers(block, states, new_buffers, caches)
 
     def _backward_layers(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
@@ -187,7 +185,9 @@ class DenseIndRNN(IndRNNOptions):
             elif i > 0 or not self.first_layer:
                 add = place.column is None
                 target = block.raw if add else run.buffer(widths[i - 1])
-            grads, below = self._unit(place).backward(run, weights[i], cache.layers[i], given, carries[i], target, add)
+            grads, below = self._unit(place).backward(
+                run.within(name), weights[i], cache.layers[i], given, carries[i], target, add
+            )
             named |= prefixed(name, grads)
             if reads_inner:
                 inner = below

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from npr.cells.indrnn import pre_activation
+from npr.cells.indrnn import keep_states
 from npr.context import GradSignal, Pass, Signal
 from npr.fields import whole
 from npr.networks.base import Cache, Layers
@@ -54,23 +54,22 @@ class PlainIndRNN(IndRNNOptions):
         return params, buffers
 
     def _stacked(self, run: Pass) -> bool:
-        """Whether nothing stands between the layers, so that one kernel can take them all."""
-        return self.norm == "none" and not (self.dropout and run.context.dropout)
+        """Whether nothing stands between the layers and nobody looks there, so that one kernel can take them all."""
+        alike = self.norm == "none" and not (self.dropout and run.context.dropout)
+        return alike and not run.wants("gradients")
 
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
         if self._stacked(run):
             return self._forward_stack(run, params, buffers, x, starts)
-        caches, states, kept, new_buffers = [], [], {}, dict(buffers)
+        caches, states, new_buffers = [], [], dict(buffers)
         own, statistics = by_layer(params), by_layer(buffers)
         for i, unit in enumerate(self._units):
             name = f"layers.{i}."
-            x, updated, cache = unit.forward(run, own[i], statistics[i], x, starts[i])
+            x, updated, cache = unit.forward(run.within(name), own[i], statistics[i], x, starts[i])
             new_buffers |= prefixed(name, updated)
             caches.append(cache)
             states.append(cache.cell.h)
-            if cache.cell.pre_activation is not None:
-                kept[name + "pre_activation"] = cache.cell.pre_activation
-        return Layers(x, states, new_buffers, caches, kept)
+        return Layers(x, states, new_buffers, caches)
 
     def _backward_layers(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
@@ -82,8 +81,9 @@ class PlainIndRNN(IndRNNOptions):
         for i, unit in reversed(list(enumerate(self._units))):
             # In place: a tile of the gradient is read before the one below it is written over it.
             target = dy.raw if i else gx
-            grads, dy = unit.backward(run, own[i], cache.layers[i], dy, carries[i], target)
-            named |= prefixed(f"layers.{i}.", grads)
+            name = f"layers.{i}."
+            grads, dy = unit.backward(run.within(name), own[i], cache.layers[i], dy, carries[i], target)
+            named |= prefixed(name, grads)
         return named
 
     def _forward_stack(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
@@ -96,13 +96,10 @@ class PlainIndRNN(IndRNNOptions):
         bias = np.stack([np.tile(params[f"layers.{i}.bias"], (cut.rows, 1)) for i in range(self.layers)])
         first, others = self._packed(run, params, transposed=False)
         backend.kernels.stack.stack_forward(x.raw, first, others, bias, u, cell.scan(run, u[0]), h)
-        kept = {}
-        if "pre_activation" in run.context.keep:
-            for i in range(self.layers):
-                below = x if i == 0 else Signal(h[i - 1], n)
-                named = scope(params, f"layers.{i}.")
-                kept[f"layers.{i}.pre_activation"] = pre_activation(run, below, named, u[i], h[i])
-        return Layers(Signal(h[-1], n), list(h), buffers, (h, u), kept)
+        for i in range(self.layers):
+            below, name = x if i == 0 else Signal(h[i - 1], n), f"layers.{i}."
+            keep_states(run.within(name), below, scope(params, name), u[i], h[i])
+        return Layers(Signal(h[-1], n), list(h), buffers, (h, u))
 
     def _backward_stack(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None

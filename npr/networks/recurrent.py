@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from npr import initializers
+from npr.cells import gradients
 from npr.cells.base import Cell
 from npr.cells.bidirectional import BidirectionalCell
 from npr.cells.dense import DenseCell
@@ -133,19 +134,16 @@ class RecurrentNetwork(Network):
 
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
         caches, units = [], self.readout_size()
-        kept: dict[str, Array] = {}
         own, statistics = by_layer(params), by_layer(buffers)
         for i, cell in enumerate(self._cells):
-            cache = cell.forward(run, own[i], statistics.get(i, {}), x, starts[i])
+            cache = cell.forward(run.within(f"layers.{i}."), own[i], statistics.get(i, {}), x, starts[i])
             x = Signal(cache.h, units, mask=draw_mask(run, self.dropout, units))
             caches.append((cache, x))
-            kept |= prefixed(f"layers.{i}.", cache.kept)
         return Layers(
             x,
             [cell.states(cache) for cell, (cache, _) in zip(self._cells, caches, strict=True)],
             buffers,
             caches,
-            kept,
         )
 
     def _backward_layers(
@@ -156,7 +154,8 @@ class RecurrentNetwork(Network):
             inner, out = cache.layers[i]
             # In place: a tile of the gradient is read before the one below it is written over it.
             target = dy.raw if i else gx
-            grads, dy = cell.backward(run, inner, dy, gate(out), carries[i], target)
+            place = run.within(f"layers.{i}.")
+            grads, dy = gradients.backward(cell, place, inner, dy, gate(out), carries[i], target)
             named |= prefixed(f"layers.{i}.", grads)
         return named
 

@@ -83,7 +83,7 @@ class ResidualIndRNN(IndRNNOptions):
         return params, buffers
 
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
-        n, new_buffers, kept = self.hidden_size, dict(buffers), {}
+        n, new_buffers = self.hidden_size, dict(buffers)
         # The stream is only ever fed to recurrences, whose backward pass does not look at it: one array is enough,
         # unless a norm before the recurrence keeps its input.
         stream = run.buffer(n)
@@ -93,11 +93,9 @@ class ResidualIndRNN(IndRNNOptions):
         for i, unit in enumerate(self._units):
             name = f"layers.{i}."
             fed = top if i > 2 * self.blocks else Signal(stream if i % 2 == 0 else inner, n)
-            top, updated, cache = unit.forward(run, own[i], statistics[i], fed, starts[i])
+            top, updated, cache = unit.forward(run.within(name), own[i], statistics[i], fed, starts[i])
             new_buffers |= prefixed(name, updated)
             units.append(cache)
-            if cache.cell.pre_activation is not None:
-                kept[name + "pre_activation"] = cache.cell.pre_activation
             if i >= 2 * self.blocks:
                 continue
             into_stream = i % 2 == 1
@@ -106,7 +104,7 @@ class ResidualIndRNN(IndRNNOptions):
             linears.append(linear)
             stream, inner = (target, inner) if into_stream else (stream, target)
         states = [cache.cell.h for cache in units]
-        return Layers(top, states, new_buffers, ResidualCache(stem, units, linears), kept)
+        return Layers(top, states, new_buffers, ResidualCache(stem, units, linears))
 
     def _next_stream(self, run: Pass, stream: Array) -> Array:
         if self.norm == "none" or self.norm_position == "after":
@@ -123,8 +121,9 @@ class ResidualIndRNN(IndRNNOptions):
         units, own = self._units, by_layer(params)
         if self.last_size:
             i = len(units) - 1
-            grads, dy = units[i].backward(run, own[i], parts.units[i], dy, carries[i], run.buffer(n))
-            named |= prefixed(f"layers.{i}.", grads)
+            name = f"layers.{i}."
+            grads, dy = units[i].backward(run.within(name), own[i], parts.units[i], dy, carries[i], run.buffer(n))
+            named |= prefixed(name, grads)
         d_stream, g = run.buffer(n), dy.raw
         for i in range(2 * self.blocks, -1, -1):
             name = f"layers.{i}."
@@ -138,7 +137,7 @@ class ResidualIndRNN(IndRNNOptions):
             last = i == 2 * self.blocks
             into = d_stream if from_stream else dy.raw
             grads, dy = units[i].backward(
-                run, own[i], parts.units[i], dy, carries[i], into, add=from_stream and not last
+                run.within(name), own[i], parts.units[i], dy, carries[i], into, add=from_stream and not last
             )
             named |= prefixed(name, grads)
             g = dy.raw if not from_stream else g

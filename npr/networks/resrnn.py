@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from npr import initializers
+from npr.cells.gradients import arriving, at_the_end
 from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
 from npr.fields import one_of, whole, within
@@ -122,13 +123,14 @@ class ResRNN(Network):
         backend.kernels.shifted.shifted_forward(
             x.raw, backend.pack(own["W1"]), biases[0], backend.pack(own["W2"]), biases[1], self._stream(run), r, z, y
         )
-        kept = {}
-        if "pre_activation" in run.context.keep:
+        states = [r[..., self.features :]]
+        if run.wants("h"):
+            run.within(_LAYER).keep("h", states[0])
+        if run.wants("pre_activation"):
             a = np.zeros_like(r)
             a[:, 1:] = r[:, :-1] @ own["W1"] + own["b1"]
-            kept[_LAYER + "pre_activation"] = run.slicing.join(a)
-        states = [r[..., self.features :]]
-        return Layers(Signal(y, self.output_size), states, buffers, StreamCache(r, z), kept)
+            run.within(_LAYER).keep("pre_activation", a)
+        return Layers(Signal(y, self.output_size), states, buffers, StreamCache(r, z))
 
     def _backward_layers(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
@@ -137,6 +139,8 @@ class ResRNN(Network):
         slices, rows = run.slicing.slices, run.slicing.rows
         dw_1, dw_2 = np.empty((slices, n, n), dtype), np.empty((slices, n, n), dtype)
         sums_1, sums_2 = np.empty((slices, rows, n), dtype), np.empty((slices, rows, n), dtype)
+        if run.wants("gradients"):
+            self._keep_gradients(run.within(_LAYER), own, cache.layers, dy, carries[0])
         target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.shifted.shifted_backward(
             backend.pack(own["W1"].T), backend.pack(own["W2"].T), self._stream(run), *cache.layers,
@@ -145,6 +149,23 @@ class ResRNN(Network):
         d_start = self._gain * carries[0].sum((0, 1)) if cache.own_start else np.zeros(self.hidden_size)
         sums = {"s0": d_start, "b1": sums_1.sum((0, 1)), "b2": sums_2.sum((0, 1))}
         return prefixed(_LAYER, sums | {"W1": dw_1.sum(0), "W2": dw_2.sum(0)})
+
+    def _keep_gradients(self, run: Pass, own: Params, stream: StreamCache, dy: GradSignal, carry: Array) -> None:
+        """Keep delta_t = dL/da_t and dh_t = dL/dh_t; h_t and the output may share columns of s_t."""
+        n, D = self._width, self.features
+        d_y, last = arriving(run, dy, np.empty((0, 0, 0)), self.output_size), at_the_end(run, carry)
+        delta, dh = np.zeros_like(stream.z), np.zeros((*stream.z.shape[:3], self.hidden_size), run.dtype)
+        later = np.zeros_like(dh[:, 0])
+        for t in range(run.slicing.times, 0, -1):
+            ds = np.zeros((*later.shape[:2], n), run.dtype)
+            ds[..., : self.hidden_size] = later + last[:, t]
+            ds[..., n - self.output_size :] += d_y[:, t]
+            dh[:, t] = ds[..., : self.hidden_size]
+            delta[:, t] = self._gain * (ds @ own["W2"].T) * (stream.z[:, t - 1] > 0)
+            later = (self.linearity * ds + delta[:, t] @ own["W1"].T)[..., D:]
+            later *= (t <= run.slicing.lengths)[..., None]
+        run.keep("delta", delta)
+        run.keep("dh", dh)
 
     def _stream(self, run: Pass) -> Any:
         steps = run.slicing.tile_steps(self._width**2)

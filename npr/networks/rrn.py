@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npr import registry
+from npr.cells import gradients
 from npr.cells.base import Cell
 from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
@@ -177,22 +178,20 @@ class RRN(GatedNetwork):
 
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
         caches, states = [], []
-        kept: dict[str, Array] = {}
         own, statistics = by_layer(params), by_layer(buffers)
         for block in self._blocks:
             inner, cells = x, []
             for i in range(block.first, block.last + 1):
                 cell = self._cells[i]
-                cache = cell.forward(run, own[i], statistics.get(i, {}), inner, starts[i])
+                cache = cell.forward(run.within(f"layers.{i}."), own[i], statistics.get(i, {}), inner, starts[i])
                 inner = Signal(cache.h, self._sizes[i][1])
                 cells.append(cache)
                 states.append(cell.states(cache))
-                kept |= prefixed(f"layers.{i}.", cache.kept)
             y, chain, linears = self._join(run, block, own[block.last], x, inner)
             out = Signal(y, block.units, mask=draw_mask(run, self.dropout, block.units))
             caches.append(BlockCache(x, cells, chain, linears, gate(out)))
             x = out
-        return Layers(x, states, buffers, caches, kept)
+        return Layers(x, states, buffers, caches)
 
     def _join(self, run: Pass, block: Block, params: Params, x: Signal, h: Signal):
         """y of a block from its input and the output of its last node; the chain, and the caches of linear maps."""
@@ -236,7 +235,8 @@ class RRN(GatedNetwork):
         none = np.empty((0, 0, 0), run.dtype)
         for i in range(block.last, block.first - 1, -1):
             into = target if i == block.first else run.buffer(self._sizes[i][0])
-            grads, g = self._cells[i].backward(run, parts.cells[i - block.first], g, none, carries[i], into)
+            place, inner = run.within(f"layers.{i}."), parts.cells[i - block.first]
+            grads, g = gradients.backward(self._cells[i], place, inner, g, none, carries[i], into)
             named |= prefixed(f"layers.{i}.", grads)
         if "shortcut" in parts.linears:
             dx = run.buffer(block.input_size)
