@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from npr.backends import get_backend
 from npr.context import Context, Model, State
 from npr.errors import ConfigError
 from npr.fields import whole, within
-from npr.params import Array, pack, prefixed
+from npr.networks.explicit import explicit
+from npr.params import Array
 from npr.tasks.text import Sizes
 from npr.tasks.vocabulary import Vocabulary
 from npr.training.checkpoint import load, step_of
@@ -103,7 +104,8 @@ def open_run(run: str | os.PathLike[str], threads: int = 1) -> Trained:
     model = config.build(Sizes(vocabulary)).model
     stored = load(Path(run)) if single else Checkpoints(path).newest()[1]
     weights = stored_weights(model, stored, np.dtype(config.train.dtype).type, best=not single)
-    return Trained(*explicit(model, weights), vocabulary, get_backend("cpu", threads=threads))
+    model, *arrays = explicit(model, *weights)
+    return Trained(model, Weights(*arrays), vocabulary, get_backend("cpu", threads=threads))
 
 
 def symbols(
@@ -148,23 +150,3 @@ def _read(trained: Trained, read: list[int], state: State | None) -> tuple[Array
     x = np.array(read, np.int64)[:, None]
     out = trained.model.forward(context, *trained.weights, x, state)
     return out.output[-1, 0], out.state
-
-
-def explicit(model: Model, weights: Weights) -> tuple[Model, Weights]:
-    """The same network with W_rec written out, where it would be computed anew from other parameters at every pass.
-
-    A matrix exponential costs more than all else a single step does.
-    """
-    from npr.networks.recurrent import DenseNetwork
-    from npr.networks.vanilla import RNN
-
-    if not isinstance(model, DenseNetwork):
-        return model, weights
-    shared = {entry.name: getattr(model, entry.name) for entry in fields(DenseNetwork)}
-    params, dtype = dict(weights.params), next(iter(weights.params.values())).dtype
-    for i in range(model.layers):
-        start = f"layers.{i}.recurrent."
-        theta, kept = ({k[len(start) :]: v for k, v in a.items() if k.startswith(start)} for a in weights)
-        params = {name: value for name, value in params.items() if not name.startswith(start)}
-        params |= prefixed(start, {"W": model.parametrization().forward(theta, kept)[0]})
-    return cast(Model, RNN(**shared)), Weights(pack(params, dtype), {})

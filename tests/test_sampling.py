@@ -15,10 +15,10 @@ from npr import build, registry
 from npr.backends import get_backend
 from npr.context import Context
 from npr.errors import ConfigError
+from npr.networks.explicit import explicit
 from npr.networks.recurrent import DenseNetwork
-from npr.sampling import Choice, Trained, explicit, open_run, symbols
+from npr.sampling import Choice, Trained, open_run, symbols
 from npr.training import fit
-from npr.training.parts import Weights
 
 SCORES = np.array([1.0, 3.0, 2.0, 3.0, -1.0])
 
@@ -140,7 +140,7 @@ DENSE = [name for name in registry.models.names() if issubclass(registry.models.
 def test_a_written_out_matrix_makes_the_same_network(name: str) -> None:
     model = build(name, input_size=5, output_size=5, hidden_size=6, layers=2, readout="every", embedding_size=3)
     params, buffers = model.init(np.random.default_rng(0), np.float64)
-    plain, weights = explicit(model, Weights(params, buffers))
+    plain, *weights = explicit(model, params, buffers)
     context, x = Context(get_backend("cpu")), np.random.default_rng(1).integers(0, 5, (9, 4))
     np.testing.assert_allclose(
         plain.forward(context, *weights, x).output, model.forward(context, params, buffers, x).output, atol=1e-13

@@ -14,6 +14,7 @@ from npr.training.evaluation import score
 from npr.training.events import SILENT, Events
 from npr.training.finish import as_it_is, chosen, describe
 from npr.training.history import Checkpoints
+from npr.training.inspections import cut_inspections
 from npr.training.options import plain
 from npr.training.parts import Parts, open_parts
 from npr.training.provenance import provenance, versions
@@ -202,6 +203,7 @@ def _state(folder: RunFolder, config: Config, parts: Parts, events: Events) -> T
         state = fresh(parts)
     try:
         folder.metrics.cut(state.logged)
+        cut_inspections(folder.disk, folder.path, state.step)
     except OSError as error:
         raise StorageError(f"Cannot change metrics.jsonl in '{folder.path}': {error.strerror}.") from error
     return state

@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     DROPOUT = 1
     DATA_ORDER = 2
     REESTIMATION = 3
+    INSPECTION = 4
 
 
 def generator(seed: int, purpose: Purpose) -> np.random.Generator:

@@ -55,6 +55,8 @@ class TrainConfig:
         Newest checkpoints that stay; that of the best validation stays in addition.
     log_every : int
         Updates per row of metrics.jsonl.
+    inspect_every : int
+        Updates between stored inspections, 0 for none; see `npr.training.inspections`.
     run_dir : str
         The run folder; empty for a new one below ./runs.
     """
@@ -82,6 +84,7 @@ class TrainConfig:
     checkpoint_every: int = 500
     keep: int = 2
     log_every: int = 50
+    inspect_every: int = 0
     run_dir: str = ""
 
     def __post_init__(self) -> None:
@@ -93,6 +96,7 @@ class TrainConfig:
             "eval_every",
             "reestimate",
             "checkpoint_every",
+            "inspect_every",
             "threads",
         )
         whole("[1, inf)", **{key: getattr(self, key) for key in positive})

@@ -13,6 +13,7 @@ from npr.training import guard
 from npr.training.evaluation import Stopped, reestimated, score
 from npr.training.events import Events, Start, Step
 from npr.training.finish import measure_test, record
+from npr.training.inspector import Inspector
 from npr.training.parts import Parts, Weights
 from npr.training.result import Result, labelled
 from npr.training.run_folder import RunFolder
@@ -46,6 +47,7 @@ class Trainer:
     ) -> None:
         self.folder, self.config, self.parts, self.state, self.events = folder, config, parts, state, events
         self._checkpoints = folder.checkpoints(parts.train.keep, events.on_message)
+        self._inspector = Inspector(folder, parts, events)
         self._stop = StopRequest()
         self._began = time.monotonic() - state.seconds
         self._over = ""
@@ -75,6 +77,8 @@ class Trainer:
             try:
                 if self.state.step:
                     self._settle()
+                else:
+                    self._inspector.look(self.state)
                 while not self._over:
                     self._advance()
                     self._settle()
@@ -128,6 +132,7 @@ class Trainer:
             self._validate()
         if self._row_due():
             self._log()
+        self._inspector.look(self.state)
         if self._stop:
             self._save(must=True)
             raise self._interrupted()

@@ -1,0 +1,110 @@
+"""Everything that is looked at, at two prices: what a training can afford now and then, and all of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npr.inspect.activity import activity
+from npr.inspect.jacobians import growth_rates, singular_values, step_jacobians
+from npr.inspect.series import Found, Series
+from npr.inspect.shares import parameter_shares
+from npr.inspect.spectrum import departure, eigenvalues, fisher_memory, own_parts, recurrent_matrices, time_constants
+from npr.inspect.subject import Subject
+from npr.inspect.through_time import norms, observe, unit_norms
+from npr.inspect.verdict import Verdict, verdict
+
+_LINEAR_STEPS = 200
+
+
+def brief(subject: Subject) -> dict[str, Series]:
+    """What costs about two updates: norms through time, eigenvalues, u or gamma, saturated and dead units.
+
+    Parameters
+    ----------
+    subject : Subject
+        The network and the batch.
+
+    Returns
+    -------
+    dict of Series
+        See `npr.inspect.through_time.norms`, `spectrum.eigenvalues`, `spectrum.own_parts`, `activity`; and "loss" ().
+    """
+    observation = observe(subject)
+    return {
+        "loss": Series(np.array(observation.loss), ()),
+        **norms(observation),
+        **eigenvalues(_single(recurrent_matrices(subject))),
+        **own_parts(subject),
+        **activity(subject, observation),
+    }
+
+
+def thorough(subject: Subject, jacobians: int = 16, exponents: int = 16) -> dict[str, Series]:
+    """All of it: `brief`, norms per unit, shares of the steps in every parameter's gradient, singular values of some
+    step Jacobians, growth rates, departure from normality, time constants, Fisher memory.
+
+    Parameters
+    ----------
+    subject : Subject
+        The network and the batch.
+    jacobians : int
+        Steps, evenly spread, whose Jacobians' singular values are wanted.
+    exponents : int
+        Growth rates per layer.
+
+    Returns
+    -------
+    dict of Series
+        As the parts name them. A network of two directions has no step Jacobians and no shares.
+    """
+    observation = observe(subject)
+    matrices = recurrent_matrices(subject)
+    found = {
+        "loss": Series(np.array(observation.loss), ()),
+        **norms(observation),
+        **unit_norms(observation),
+        **eigenvalues(_single(matrices)),
+        **own_parts(subject),
+        **activity(subject, observation),
+        **_of_matrices(subject, matrices),
+    }
+    for name in [name for name in found if name.endswith(".u")]:
+        found[name[:-1] + "time_constants"] = Series(time_constants(found[name].values), ("unit",))
+    if not getattr(subject.model, "bidirectional", False):
+        found |= _of_steps(subject, jacobians, exponents)
+    return found
+
+
+def verdicts(found: Found) -> dict[str, Verdict]:
+    """What the norms of dL/dh_t say, by place."""
+    end = "dh_norm"
+    return {name.removesuffix(end): verdict(series.values) for name, series in found.items() if name.endswith(end)}
+
+
+def _single(matrices: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The matrices that are neither diagonal, where u says it all, nor one of several gates."""
+    return {place: W for place, W in matrices.items() if np.count_nonzero(W - np.diag(np.diag(W)))}
+
+
+def _of_matrices(subject: Subject, matrices: dict[str, np.ndarray]) -> dict[str, Series]:
+    found = {}
+    for place, W in matrices.items():
+        found[place + "departure"] = Series(np.array(departure(W)), ())
+        v = np.random.default_rng(0).normal(size=len(W))
+        try:
+            memory = fisher_memory(W, v / np.linalg.norm(v), min(subject.steps, _LINEAR_STEPS))
+        except (np.linalg.LinAlgError, ValueError):
+            # The noise has grown beyond what a float can hold: there is no memory to speak of.
+            continue
+        found[place + "fisher_memory"] = memory
+    return found
+
+
+def _of_steps(subject: Subject, jacobians: int, exponents: int) -> dict[str, Series]:
+    last = int(subject.ends[0])
+    if last < 2:
+        return parameter_shares(subject)
+    times = np.unique(np.linspace(1, last - 1, jacobians).round().astype(int)).tolist()
+    values = singular_values(step_jacobians(subject, times))
+    at = {"singular_values_at": Series(np.array(times, np.float64), ("time",))}
+    return parameter_shares(subject) | values | at | growth_rates(subject, exponents)

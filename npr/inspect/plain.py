@@ -1,0 +1,35 @@
+"""Series as JSON values and as an npz file."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from npr.inspect.series import Found
+
+
+def to_json(found: Found) -> dict[str, dict[str, Any]]:
+    """{name: {"axes", "values"}}; NaN and infinity, which JSON lacks, become None."""
+    return {name: {"axes": list(s.axes), "values": finite(s.values.tolist())} for name, s in found.items()}
+
+
+def finite(value: Any) -> Any:
+    """Nested lists and dictionaries with None in the place of numbers that are not finite."""
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_npz(found: Found) -> bytes:
+    """Content of an npz file: every array under its name, and "axes", a JSON text of the names of their axes."""
+    buffer = io.BytesIO()
+    axes = json.dumps({name: series.axes for name, series in found.items()})
+    arrays: dict[str, Any] = {name: series.values for name, series in found.items()}
+    np.savez_compressed(buffer, axes=np.array(axes), **arrays)
+    return buffer.getvalue()
