@@ -182,6 +182,7 @@ def _training() -> list[tuple[str, Any, str]]:
         ("--device", click.Choice(["cpu", "cuda"]), "Where to compute."),
         _LENGTH[3],
         ("--dtype", click.Choice(["float32", "float64"]), "Precision of parameters and activations."),
+        ("--inspect-every", click.IntRange(min=0), "Updates between stored looks at gradients; 0 for none."),
         ("--data", str, "'auto', 'synthetic', a data set that must be the real one (mnist), or the path of a text."),
         ("--data-dir", _PATH, "Folder with the data files."),
         ("--run-dir", _PATH, "The run folder itself.  [default: a new one below ./runs]"),

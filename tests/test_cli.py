@@ -24,6 +24,7 @@ COMMANDS = [
     "doctor",
     "eval",
     "gradcheck",
+    "inspect",
     "models",
     "presets",
     "resume",

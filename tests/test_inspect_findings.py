@@ -112,3 +112,15 @@ def test_two_directions_are_looked_at_without_steps() -> None:
     found = thorough(s)
     assert "layers.0.backward.dh_norm" in found
     assert not any(name.endswith((".growth", ".share")) for name in found)
+
+
+def test_an_overflow_is_told_and_stops_nothing() -> None:
+    s = subject("rnn-relu", steps=300, layers=1)
+    s.params["layers.0.bias"][...] = 0
+    s.params["layers.0.recurrent.W"][...] = 50 * np.eye(4)
+    s.params["layers.0.W_in"][...] = np.abs(s.params["layers.0.W_in"])
+    s = s._replace(x=np.abs(s.x))
+    with np.errstate(all="ignore"):
+        found = thorough(s)
+    assert verdicts(found)["layers.0."].word == "exploding"
+    json.dumps({"layers": finite(summary(found)), "series": to_json(found)}, allow_nan=False)

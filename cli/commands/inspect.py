@@ -29,16 +29,19 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @options.assignments
 @click.option("--at", type=click.IntRange(min=0), metavar="STEP", help="A checkpoint of RUN.  [default: the newest]")
 @click.option("--sequences", type=options.SIZE, default=16, show_default=True, help="Most sequences to look at.")
+@click.option("--tail", type=options.SIZE, metavar="N", help="Loss of the last N steps only.  [default: as accuracy]")
 @options.as_json
 @click.option("--npz", type=_FILE, metavar="FILE", help="Write all arrays to an npz file.")
 @click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write figures there.")
 @options.quiet
-def command(run: str | None, at: int | None, sequences: int, **values: Any) -> None:
+def command(run: str | None, at: int | None, sequences: int, tail: int | None, **values: Any) -> None:
     """Look at RUN, or at a model before training: gradient norms through time, spectra, saturation.
 
     Both are looked at on the first sequences held out for validation, without dropout and with the stored statistics
-    of batch norm. RUN is a run folder or a number below ./runs.
+    of batch norm. RUN is a run folder or a number below ./runs. The loss is that of the steps which accuracy counts.
     """
+    import numpy as np
+
     from npr.inspect import thorough
     from npr.inspect.figures import require_matplotlib, save_figures
     from npr.inspect.plain import to_npz
@@ -48,8 +51,10 @@ def command(run: str | None, at: int | None, sequences: int, **values: Any) -> N
     as_json, npz, plot, quiet = (values.pop(key) for key in ("as_json", "npz", "plot", "quiet"))
     if plot:
         require_matplotlib()
-    place = _place(run, at, sequences, values, quiet)
-    found = thorough(place.subject)
+    place = _place(run, at, (sequences, tail or 0), values, quiet)
+    # Overflow is a finding here, not an accident.
+    with np.errstate(all="ignore"):
+        found = thorough(place.subject)
     if npz:
         replace_file(Disk(), npz, to_npz(found))
     if plot:
@@ -63,7 +68,7 @@ def command(run: str | None, at: int | None, sequences: int, **values: Any) -> N
         click.echo(line)
 
 
-def _place(run: str | None, at: int | None, sequences: int, values: dict[str, Any], quiet: bool) -> Place:
+def _place(run: str | None, at: int | None, batch: tuple[int, int], values: dict[str, Any], quiet: bool) -> Place:
     """A run's checkpoint or a fresh model, whichever was asked for."""
     from npr.training.config import resolve
     from npr.training.inspecting import place_of_model, place_of_run
@@ -77,10 +82,10 @@ def _place(run: str | None, at: int | None, sequences: int, values: dict[str, An
             others = sorted(given.keys() - {"data_dir"})
             if others:
                 raise click.UsageError(f"{', '.join(others)}: a RUN brings its own configuration.")
-            return place_of_run(run, at, sequences, events)
+            return place_of_run(run, at, *batch, events)
         if at is not None:
             raise click.UsageError("--at belongs to a RUN: a model before training has no steps.")
-        return place_of_model(resolve(given), sequences, events)
+        return place_of_model(resolve(given), *batch, events)
 
 
 def _title(place: Place) -> str:

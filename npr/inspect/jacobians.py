@@ -45,13 +45,15 @@ def step_jacobians(subject: Subject, times: Sequence[int] | None = None, sequenc
 
 
 def singular_values(jacobians: dict[str, Series]) -> dict[str, Series]:
-    """Singular values of step Jacobians, "layers.<i>.singular_values" (time, value), largest first."""
-    return {
-        name.replace("jacobian", "singular_values"): Series(
-            np.linalg.svd(series.values, compute_uv=False), ("time", "value")
-        )
-        for name, series in jacobians.items()
-    }
+    """Singular values of step Jacobians, "layers.<i>.singular_values" (time, value), largest first; NaN where a state
+    has overflowed."""
+    found = {}
+    for name, series in jacobians.items():
+        values = np.full(series.values.shape[:2], np.nan)
+        sound = np.isfinite(series.values).all((1, 2))
+        values[sound] = np.linalg.svd(series.values[sound], compute_uv=False)
+        found[name.replace("jacobian", "singular_values")] = Series(values, ("time", "value"))
+    return found
 
 
 def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, seed: int = 0) -> dict[str, Series]:
@@ -88,7 +90,7 @@ def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, seed: int
         rows = _pulled(unrolled, t, rows)
         for i, V in enumerate(rows):
             Q, R = np.linalg.qr(V.astype(np.float64).T)
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):
                 total[i] += np.log(np.abs(np.diag(R)))
             rows[i] = Q.T
     return {

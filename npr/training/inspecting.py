@@ -39,13 +39,38 @@ class Place(NamedTuple):
     parts: Parts
 
 
-def subject_of(parts: Parts, weights: Weights, batch: Batch) -> Subject:
-    """A network of a run and a batch of its data; batch norm uses its stored statistics, sequences start from zero."""
+def subject_of(parts: Parts, weights: Weights, batch: Batch, tail: int = 0) -> Subject:
+    """A network of a run and a batch of its data.
+
+    Batch norm uses its stored statistics, sequences start from zero states. The loss is that of the targets which
+    accuracy counts (of a copied text the recalled symbols, not the blanks before), or of the last `tail` steps: with a
+    loss at every step the gradient is large everywhere, whether anything is remembered or not.
+
+    Raises
+    ------
+    ConfigError
+        If there is a tail, but only one output per sequence.
+    """
+    if tail and getattr(parts.model, "readout", "last") == "last":
+        raise ConfigError(f"tail = {tail}: {parts.train.model} has one output, after the last step; leave it out.")
 
     def loss(output: Array) -> tuple[float, Array]:
-        return parts.loss(output, batch.target, counted(batch, output))
+        return parts.loss(output, batch.target, _looked_at(batch, output, tail))
 
     return Subject(parts.model, *weights, batch.x, loss, parts.backend, None, batch.lengths)
+
+
+def _looked_at(batch: Batch, output: Array, tail: int) -> Array | None:
+    """1 for the steps (T, B) whose loss is differentiated; None if every one is."""
+    weight = counted(batch, output)
+    if output.ndim < 3 or (not tail and batch.scored == slice(None)):
+        return weight
+    steps = np.arange(len(output))[:, None]
+    ends = np.full(output.shape[1], len(output)) if batch.lengths is None else batch.lengths
+    chosen = np.isin(steps, steps[batch.scored]) & (ends > 0)
+    if tail:
+        chosen = steps >= ends - tail
+    return chosen.astype(output.dtype) * (1 if weight is None else weight)
 
 
 def probe(parts: Parts, sequences: int = SEQUENCES) -> Batch:
@@ -59,7 +84,11 @@ def probe(parts: Parts, sequences: int = SEQUENCES) -> Batch:
 
 
 def place_of_run(
-    run: str | os.PathLike[str], at: int | None = None, sequences: int = SEQUENCES, events: Events = SILENT
+    run: str | os.PathLike[str],
+    at: int | None = None,
+    sequences: int = SEQUENCES,
+    tail: int = 0,
+    events: Events = SILENT,
 ) -> Place:
     """A checkpoint of a run.
 
@@ -71,6 +100,8 @@ def place_of_run(
         Updates done; the newest checkpoint if not given.
     sequences : int
         Most sequences of the batch.
+    tail : int
+        Last steps whose loss counts; see `subject_of`.
     events : Events
         Receives messages.
 
@@ -86,10 +117,10 @@ def place_of_run(
     checkpoints = Checkpoints(path, report=events.on_message)
     state = restore(parts, _stored(checkpoints, at, str(path)))
     weights = Weights(state.params, state.buffers)
-    return Place(subject_of(parts, weights, probe(parts, sequences)), str(path), state.step, parts)
+    return Place(subject_of(parts, weights, probe(parts, sequences), tail), str(path), state.step, parts)
 
 
-def place_of_model(config: Config, sequences: int = SEQUENCES, events: Events = SILENT) -> Place:
+def place_of_model(config: Config, sequences: int = SEQUENCES, tail: int = 0, events: Events = SILENT) -> Place:
     """A model before its first update, with the initial values that `config.train.seed` draws.
 
     Raises
@@ -100,7 +131,7 @@ def place_of_model(config: Config, sequences: int = SEQUENCES, events: Events = 
     parts = open_parts(config, events.on_message)
     state = fresh(parts)
     weights = Weights(state.params, state.buffers)
-    return Place(subject_of(parts, weights, probe(parts, sequences)), "", 0, parts)
+    return Place(subject_of(parts, weights, probe(parts, sequences), tail), "", 0, parts)
 
 
 def _stored(checkpoints: Checkpoints, at: int | None, run: str) -> Snapshot:
