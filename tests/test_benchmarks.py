@@ -15,6 +15,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import agreement  # noqa: E402
 import dense_problem  # noqa: E402
+import gradient_picture  # noqa: E402
 import indrnn_problem as problem  # noqa: E402
 import lstm_problem  # noqa: E402
 import peers  # noqa: E402
@@ -276,3 +277,15 @@ def test_tile_check_refuses_a_wrong_product(monkeypatch):
     monkeypatch.setattr(tile_runs, "_multiply_often", lambda a, panels, c, times: c.fill(1.0))
     with pytest.raises(ValueError, match="off by"):
         tile_runs.check(tile_runs.Size(4, 4, 4))
+
+
+def test_the_picture_of_the_readme_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    monkeypatch.setitem(gradient_picture.SHARED, "delay", 40)
+    monkeypatch.setattr(sys, "argv", ["picture", str(tmp_path / "a.png"), "--json", str(tmp_path / "a.json")])
+    gradient_picture.main()
+    assert (tmp_path / "a.png").stat().st_size > 5000
+    told = json.loads((tmp_path / "a.json").read_text())["models"]
+    assert {name: found["word"] for name, found in told.items()} == {
+        "lstm": "vanishing", "rnn": "vanishing", "irnn": "stable", "indrnn": "stable", "exprnn": "stable"
+    }  # fmt: skip

@@ -32,13 +32,21 @@ def test_the_example_takes_a_step_downhill() -> None:
     assert names["mse"](again.output, names["target"])[0] < names["loss"]
 
 
+def test_the_example_of_inspection_runs() -> None:
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "inspect.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert code
+    names: dict = {}
+    exec(compile(code[1], "inspect.md", "exec"), names)
+    assert names["seen"].series["layers.0.dh"].values.shape == (50, 8, 16)
+
+
 def test_ci_calls_the_test_command_of_the_readme() -> None:
     command = 'pip install -e ".[test]" && pytest'
     assert f"    {command}\n" in TEXT
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("command", ["train", "resume", "eval", "ckpt", "gradcheck", "presets"])
+@pytest.mark.parametrize("command", ["train", "resume", "eval", "inspect", "ckpt", "gradcheck", "presets"])
 def test_commands_of_the_readme_exist(command: str) -> None:
     assert f"npr {command}" in TEXT
     assert (ROOT / "cli" / "commands" / f"{command}.py").exists()
