@@ -265,3 +265,9 @@ def test_bad_data(cli, data_dir, tmp_path, fault, said):
     assert said in done.err
     assert str(folder) in done.err
     assert not list(tmp_path.glob("runs/[0-9]*"))
+
+
+def test_an_option_that_is_not_valid_leaves_no_folder(cli, tmp_path):
+    done = cli("train", "--model", "nnrnn", "--task", "copy", "--hidden-size", "7")
+    assert done.code == 3
+    assert not (tmp_path / "runs").exists()

@@ -61,6 +61,9 @@ def fit(
         From training; see `Trainer.run`.
     """
     train = config.train
+    if parts is None:
+        # What is not valid is best said before there is a folder.
+        config.build()
     if not isinstance(run, RunFolder):
         place = run or train.run_dir or None
         run = RunFolder.create(Path(place) if place else None, f"{train.model}-{train.task}")
