@@ -55,6 +55,8 @@ class TrainConfig:
         Newest checkpoints that stay; that of the best validation stays in addition.
     log_every : int
         Updates per row of metrics.jsonl.
+    csv, tensorboard : bool
+        Whether the rows are kept as metrics.csv and as event files of TensorBoard, too.
     run_dir : str
         The run folder; empty for a new one below ./runs.
     """
@@ -82,6 +84,8 @@ class TrainConfig:
     checkpoint_every: int = 500
     keep: int = 2
     log_every: int = 50
+    csv: bool = False
+    tensorboard: bool = False
     run_dir: str = ""
 
     def __post_init__(self) -> None:
