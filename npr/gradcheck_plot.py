@@ -59,8 +59,8 @@ def draw(report: Report, path: Path) -> None:
     ready(path)
     from matplotlib import rc_context
 
-    # Without a date and with a fixed salt the same report gives the same file.
-    with rc_context({"svg.hashsalt": "npr"}):
+    # Text that can be searched; without a date and with a fixed salt the same report gives the same file.
+    with rc_context({"svg.hashsalt": "npr", "svg.fonttype": "none"}):
         figure = _figure(report)
         try:
             figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
@@ -112,7 +112,9 @@ def _outline(axes: Axes, errors: Array) -> None:
 
 
 def _scale(figure: Figure, axes: Axes, image: Any) -> None:
-    bar = figure.colorbar(image, ax=axes, label="relative error", spacing="proportional")
+    bar = figure.colorbar(
+        image, ax=axes, label="relative error", shrink=min(1.0, 30 / len(axes.get_yticks())), anchor=(0.0, 1.0)
+    )
     ticks = [_LEAST, -12.0, -9.0, _MIDDLE, -3.0, _MOST]
     labels = [f"$10^{{{tick:.0f}}}$" + " tolerance" * (tick == _MIDDLE) for tick in ticks]
     bar.set_ticks(ticks, labels=labels)
