@@ -126,7 +126,7 @@ def _compare(point: Point, entries: bool, seed: int) -> tuple[tuple[Checked, ...
             slopes = [_slope(point, start, array, direction, noise) for direction in directions]
             floor = _floor(noise, min(found.step for found in slopes))
             numeric = np.array([found.value for found in slopes])
-            analytic = np.array([np.vdot(gradients[name], direction) for direction in directions])
+            analytic = np.array([_along(gradients[name], direction) for direction in directions])
             compared.append(_Compared(directions, analytic, numeric, relative_error(analytic, numeric, floor)))
             unsteady = max(found.error for found in slopes)
             steady &= unsteady <= UNSTEADY * max(float(np.abs(numeric).max()), floor)
@@ -142,6 +142,12 @@ def _modes(array: Array, rng: np.random.Generator, entries: bool) -> list[Array]
     single[np.arange(len(chosen)), chosen] = 1.0
     along_one = direction / np.linalg.norm(direction)
     return [along_one, single.reshape(-1, *array.shape)] if entries else [along_one]
+
+
+def _along(gradient: Array, direction: Array) -> float:
+    """Their product over what the direction moves: a NaN of one entry must not spread to the others."""
+    moved = direction != 0
+    return float(np.vdot(gradient[moved], direction[moved]))
 
 
 def _checked(name: str, compared: list[_Compared]) -> Checked:
