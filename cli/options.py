@@ -133,6 +133,8 @@ def length(command: Command) -> Command:
 
 def training(command: Command) -> Command:
     """Add the options that all models share."""
+    for name, text in reversed(_FLAGS):
+        command = click.option(name, is_flag=True, default=None, help=text)(command)
     for name, kind, text in reversed(_training()):
         command = click.option(name, type=kind, help=text)(command)
     return command
@@ -162,6 +164,11 @@ _LENGTH: list[tuple[str, Any, str]] = [
     ("--steps", SIZE, "Updates, instead of --epochs."),
     ("--max-time", Duration(), "Stop after this time: 90, 90s, 10m, 1h."),
     ("--threads", SIZE, "CPU threads; results do not depend on it."),
+]
+
+_FLAGS = [
+    ("--csv", "Keep the rows as metrics.csv in the run folder, too."),
+    ("--tensorboard", "Keep the rows as event files for TensorBoard, too."),
 ]
 
 

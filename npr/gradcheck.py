@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,76 +12,13 @@ from npr.context import Model
 from npr.errors import CheckFailed, ConfigError
 from npr.finite_difference import STEPS, Slope, along, best_slope, relative_error
 from npr.gradcheck_cases import CASES, Case, Point, applies, draw_point, options_for, shortened
+from npr.gradcheck_report import TOLERANCE, CaseResult, Checked, Report
 from npr.params import Array
 
-TOLERANCE = 1e-6
 KINK = 1e-4
 REDRAWS = 5
 UNSTEADY = 1e-4
 MAX_ENTRIES = 100
-
-
-@dataclass(frozen=True)
-class Checked:
-    """Relative error of one parameter, of the input `x` or of an initial state `state.i`."""
-
-    name: str
-    shape: tuple[int, ...]
-    rel_error: float
-
-
-@dataclass(frozen=True)
-class CaseResult:
-    """What one case gave, and how many points near a kink were drawn before the one it used."""
-
-    case: str
-    redraws: int
-    checked: tuple[Checked, ...]
-
-    @property
-    def max_rel_error(self) -> float:
-        """Largest error of the case."""
-        return max(entry.rel_error for entry in self.checked)
-
-
-@dataclass(frozen=True)
-class Report:
-    """Outcome of a gradient check.
-
-    Parameters
-    ----------
-    model : str
-        Registry name.
-    cases : tuple of CaseResult
-        One per case of the list, in its order.
-    """
-
-    model: str
-    cases: tuple[CaseResult, ...]
-
-    @property
-    def parameters(self) -> list[Checked]:
-        """For every name the worst error over the cases, with the shape the tensor had there."""
-        worst: dict[str, Checked] = {}
-        for entry in (entry for case in self.cases for entry in case.checked):
-            if entry.name not in worst or entry.rel_error > worst[entry.name].rel_error:
-                worst[entry.name] = entry
-        return list(worst.values())
-
-    @property
-    def max_rel_error(self) -> float:
-        """Largest error of all."""
-        return max(case.max_rel_error for case in self.cases)
-
-    @property
-    def passed(self) -> bool:
-        """Whether every error is within 1e-6."""
-        return self.max_rel_error <= TOLERANCE
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document of `npr gradcheck --json`; an infinite error, which JSON lacks, becomes None."""
-        rows = [{"name": e.name, "shape": list(e.shape), "rel_error": _or_none(e.rel_error)} for e in self.parameters]
-        return {"model": self.model, "max_rel_error": _or_none(self.max_rel_error), "parameters": rows}
 
 
 def check(
@@ -166,7 +102,16 @@ def check_case(model: Model, case: Case, seed: int = 0, entries: bool = True) ->
         checked, steady = _compare(point, entries and case.entries, seed)
         if margin is not None or steady or last:
             break
-    return CaseResult(case.name, redraw, checked)
+    return CaseResult(case.name, redraw, tuple(replace(entry, case=case.name) for entry in checked))
+
+
+class _Compared(NamedTuple):
+    """Both gradients along directions (K, *shape), and the error of one relative to the other."""
+
+    directions: Array
+    analytic: Array
+    numeric: Array
+    error: float
 
 
 def _compare(point: Point, entries: bool, seed: int) -> tuple[tuple[Checked, ...], bool]:
@@ -176,16 +121,16 @@ def _compare(point: Point, entries: bool, seed: int) -> tuple[tuple[Checked, ...
     rng = np.random.default_rng(seed)
     checked, steady = [], True
     for name, array in point.variables().items():
-        errors = []
+        compared = []
         for directions in _modes(array, rng, entries):
             slopes = [_slope(point, start, array, direction, noise) for direction in directions]
             floor = _floor(noise, min(found.step for found in slopes))
             numeric = np.array([found.value for found in slopes])
-            analytic = np.array([np.vdot(gradients[name], direction) for direction in directions])
-            errors.append(relative_error(analytic, numeric, floor))
+            analytic = np.array([_along(gradients[name], direction) for direction in directions])
+            compared.append(_Compared(directions, analytic, numeric, relative_error(analytic, numeric, floor)))
             unsteady = max(found.error for found in slopes)
             steady &= unsteady <= UNSTEADY * max(float(np.abs(numeric).max()), floor)
-        checked.append(Checked(name, array.shape, max(errors)))
+        checked.append(_checked(name, compared))
     return tuple(checked), steady
 
 
@@ -197,6 +142,25 @@ def _modes(array: Array, rng: np.random.Generator, entries: bool) -> list[Array]
     single[np.arange(len(chosen)), chosen] = 1.0
     along_one = direction / np.linalg.norm(direction)
     return [along_one, single.reshape(-1, *array.shape)] if entries else [along_one]
+
+
+def _along(gradient: Array, direction: Array) -> float:
+    """Their product over what the direction moves: a NaN of one entry must not spread to the others."""
+    moved = direction != 0
+    return float(np.vdot(gradient[moved], direction[moved]))
+
+
+def _checked(name: str, compared: list[_Compared]) -> Checked:
+    """The larger error; the worst entry, or the direction where all entries that were compared pass and it does not."""
+    worst, shown = max(compared, key=lambda found: found.error), compared[-1]
+    if shown.error <= TOLERANCE < worst.error:
+        shown = worst
+    deviation = np.abs(shown.analytic - shown.numeric)
+    at = int(np.where(np.isfinite(deviation), deviation, np.inf).argmax())
+    shape = shown.directions.shape[1:]
+    place = np.unravel_index(shown.directions[at].argmax(), shape)
+    index = None if shown is compared[0] else tuple(int(number) for number in place)
+    return Checked(name, shape, worst.error, index, float(shown.analytic[at]), float(shown.numeric[at]))
 
 
 def _slope(point: Point, start: float, array: Array, direction: Array, noise: float) -> Slope:
@@ -221,7 +185,3 @@ def _gradients(point: Point) -> dict[str, Array]:
             got = "missing" if name not in found else f"of shape {found[name].shape}"
             raise CheckFailed(f"The gradient of {name}, shape {array.shape}, is {got}: backward must return it.")
     return found
-
-
-def _or_none(error: float) -> float | None:
-    return error if math.isfinite(error) else None

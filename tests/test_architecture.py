@@ -22,7 +22,7 @@ LEVELS = [
     {"networks"},
     {"losses", "clipping", "optimizers", "optimizer_groups", "schedules", "segments"},
     {"data", "tasks", "finite_difference"},
-    {"gradcheck", "gradcheck_cases", "inspect"},
+    {"gradcheck", "gradcheck_cases", "gradcheck_plot", "gradcheck_report", "inspect"},
     {"training"},
     {"sampling", "interop", "report", "compare"},
 ]

@@ -60,7 +60,9 @@ def test_gradcheck_as_json(capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["model"] == "indrnn"
     assert 0 < found["max_rel_error"] <= 1e-6
-    assert {"name", "shape", "rel_error"} == found["parameters"][0].keys()
+    wanted = {"name", "shape", "rel_error", "case", "index", "analytic", "numeric"}
+    assert wanted == found["parameters"][0].keys()
+    assert {row["index"] for row in found["parameters"]} == {None}
 
 
 def test_a_wrong_gradient_is_exit_7(capsys, monkeypatch):
@@ -77,3 +79,29 @@ def test_a_wrong_gradient_is_exit_7(capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert "indrnn FAILED" in out
     assert "error: Gradient of 'layers.0.u' in indrnn is off by 1.0e-03" in err
+    assert "along a random direction: analytic" in err
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("chart.pdf", ".png or .svg"),
+        ("absent/chart.png", "no folder 'absent'"),
+        ("chart.svg", 'pip install "npr[plot]"'),
+    ],
+)
+def test_a_chart_that_cannot_be_drawn_is_refused_before_the_check(path, message, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("npr.gradcheck.check", lambda *args, **named: pytest.fail("checked first"))
+    assert main(["gradcheck", "--model", "indrnn", "--plot", path]) == 3
+    assert message in capsys.readouterr().err
+
+
+def test_a_chart_of_the_check(capsys, tmp_path):
+    options = ["--model", "indrnn", "--directional", "--plot", str(tmp_path / "chart.png")]
+    assert main(["gradcheck", *options]) == 0
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+    header, first, *_ = capsys.readouterr().out.splitlines()
+    assert header.split() == ["parameter", "relative", "error", "shape", "entry", "analytic", "numeric", "case"]
+    assert first.startswith("layers.0.W_in")

@@ -15,6 +15,7 @@ from npr import gradcheck, params, registry
 from npr.context import Backward, Forward
 from npr.errors import CheckFailed, ConfigError
 from npr.gradcheck_cases import CASES, Case, applies, draw_point, shortened
+from npr.gradcheck_report import Checked
 
 Gradients = dict[str, np.ndarray]
 
@@ -232,8 +233,8 @@ def test_draws_repeat() -> None:
 
 def test_report_keeps_the_worst_case_of_each_name() -> None:
     results = [
-        gradcheck.CaseResult("a", 0, (gradcheck.Checked("u", (2,), 1e-9), gradcheck.Checked("x", (1,), 1e-3))),
-        gradcheck.CaseResult("b", 1, (gradcheck.Checked("u", (3,), 1e-8),)),
+        gradcheck.CaseResult("a", 0, (Checked("u", (2,), 1e-9, case="a"), Checked("x", (1,), 1e-3, None, 1, 2, "a"))),
+        gradcheck.CaseResult("b", 1, (Checked("u", (3,), 1e-8, (2,), 0.5, 0.25, "b"),)),
     ]
     report = gradcheck.Report("reference", tuple(results))
     assert not report.passed
@@ -241,8 +242,8 @@ def test_report_keeps_the_worst_case_of_each_name() -> None:
         "model": "reference",
         "max_rel_error": 1e-3,
         "parameters": [
-            {"name": "u", "shape": [3], "rel_error": 1e-8},
-            {"name": "x", "shape": [1], "rel_error": 1e-3},
+            {"name": "u", "shape": [3], "rel_error": 1e-8, "case": "b", "index": [2], "analytic": 0.5, "numeric": 0.25},
+            {"name": "x", "shape": [1], "rel_error": 1e-3, "case": "a", "index": None, "analytic": 1.0, "numeric": 2.0},
         ],
     }
 

@@ -63,7 +63,7 @@ class Events(Protocol):
         """After every update: return quickly."""
 
     def on_log(self, row: dict[str, Any]) -> None:
-        """After a row was added to metrics.jsonl."""
+        """After a row was added to metrics.jsonl; at the end once more, with the test figures in the last row."""
 
     def on_measure(self, split: str) -> None:
         """Before a split is measured: "validation" or "test"."""

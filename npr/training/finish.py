@@ -5,6 +5,7 @@ from __future__ import annotations
 from npr.errors import StorageError
 from npr.params import Buffers
 from npr.training.evaluation import Stop, never, reestimated, score
+from npr.training.metrics import Row
 from npr.training.parts import Parts, Weights
 from npr.training.result import Result, labelled, write_result
 from npr.training.run_folder import RESULT, RunFolder
@@ -62,8 +63,8 @@ def _normalised(buffers: Buffers) -> bool:
     return any(name.rpartition(".")[2] in ("mean", "var") for name in buffers)
 
 
-def record(folder: RunFolder, state: TrainingState, result: Result) -> None:
-    """Add the test figures to the last row of metrics and store the result.
+def record(folder: RunFolder, state: TrainingState, result: Result) -> Row:
+    """Add the test figures to the last row of metrics, which is returned, and store the result.
 
     Raises
     ------
@@ -86,3 +87,4 @@ def record(folder: RunFolder, state: TrainingState, result: Result) -> None:
         failure = StorageError(f"{message} Free space, then 'npr resume {folder.path}'.")
         failure.add_note(f"Training is complete and saved. Test figures: {result.test}.")
         raise failure from error
+    return row

@@ -21,12 +21,13 @@ from npr.training.provenance import provenance, versions
 from npr.training.result import Result, read_result
 from npr.training.run_folder import RESULT, RunFolder, read_config
 from npr.training.run_lookup import CONFIG, find_run
+from npr.training.sinks import FanOut, open_sinks
 from npr.training.state import TrainingState, fresh, restore
 from npr.training.trainer import Trainer
 
 PathLike = str | os.PathLike[str]
 SPLITS = ("train", "validation", "test")
-_WITHOUT_EFFECT = ("data_dir", "run_dir", "keep")
+_WITHOUT_EFFECT = ("data_dir", "run_dir", "keep", "csv", "tensorboard", "inspect_every")
 
 
 def fit(
@@ -64,10 +65,11 @@ def fit(
     if parts is None:
         # What is not valid is best said before there is a folder.
         config.build()
+    sinks = open_sinks(train)
     if not isinstance(run, RunFolder):
         place = run or train.run_dir or None
         run = RunFolder.create(Path(place) if place else None, f"{train.model}-{train.task}")
-    with run as folder:
+    with run as folder, FanOut(events, sinks) as events:
         try:
             parts = _parts(config, parts, events)
             state = fresh(parts)
@@ -116,13 +118,15 @@ def resume(
     path = find_run(run)
     with RunFolder.open(path) as folder:
         config = read_config(path).changed(changes or {})
+        sinks = open_sinks(config.train)
         parts = _parts(config, parts, events)
         state = _state(folder, config, parts, events)
         result = read_result(path / RESULT)
         if result and result.steps != state.step:
             result = None
         state.seconds = max(state.seconds, result.seconds if result else 0.0)
-        trainer = Trainer(folder, config.flat(), parts, state, events)
+        watched = FanOut(events, sinks)
+        trainer = Trainer(folder, config.flat(), parts, state, watched)
         if result and trainer.over():
             events.on_message(f"Nothing is left to train in '{path}'. Make it longer with --steps or --epochs.")
             return result
@@ -131,7 +135,8 @@ def resume(
             events.on_message(f"The schedule ends at update {state.horizon}; later ones have {factor:g} of lr.")
         if changes:
             folder.write_config(config, describe_run(parts) | read_origin(path / CONFIG))
-        return trainer.run()
+        with watched:
+            return trainer.run()
 
 
 def evaluate(

@@ -57,6 +57,8 @@ class TrainConfig:
         Updates per row of metrics.jsonl.
     inspect_every : int
         Updates between stored inspections, 0 for none; see `npr.training.inspections`.
+    csv, tensorboard : bool
+        Whether the rows are kept as metrics.csv and as event files of TensorBoard, too.
     run_dir : str
         The run folder; empty for a new one below ./runs.
     """
@@ -85,6 +87,8 @@ class TrainConfig:
     keep: int = 2
     log_every: int = 50
     inspect_every: int = 0
+    csv: bool = False
+    tensorboard: bool = False
     run_dir: str = ""
 
     def __post_init__(self) -> None:

@@ -230,7 +230,7 @@ class Trainer:
         except Stopped:
             raise self._interrupted() from None
         result = outcome._replace(run=str(self.folder.path), seconds=self._seconds(), stopped=self._over)
-        record(self.folder, self.state, result)
+        self.events.on_log(record(self.folder, self.state, result))
         if self.parts.dataset.notice:
             self.events.on_message(self.parts.dataset.notice)
         return result
