@@ -20,8 +20,7 @@ STEPPED = [(name, t) for name in MODELS for t in (1, 4)]
 def test_a_jacobian_is_that_of_finite_differences(name: str, t: int) -> None:
     s = subject(name)
     found = step_jacobians(s, [t], sequence=1)
-    unrolled = Unrolled(s.only(1))
-    before, h = unrolled.states[t], 1e-6
+    before, h = Unrolled(s).only(1).before(t), 1e-6
     assert len(found) == len(before)
     for layer, state in enumerate(before):
         got = found[f"layers.{layer}.jacobian"]
@@ -93,6 +92,26 @@ def test_a_step_s_gradient_is_the_product_of_state_and_delta(ragged: bool) -> No
         np.testing.assert_allclose(found[f"layers.1.{name}.step_norm"].values, wanted, atol=1e-10)
         share = np.einsum("tmn,mn->t", per_step, per_step.sum(0)) / (per_step.sum(0) ** 2).sum()
         np.testing.assert_allclose(found[f"layers.1.{name}.share"].values, share, atol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "ragged"), [(name, ragged) for name in MODELS for ragged in (False, True)])
+def test_shares_of_chunks_are_sums_of_those_of_steps(name: str, ragged: bool) -> None:
+    s = subject(name, steps=7, ragged=ragged, readout="every", **({"norm": "step"} if name == "indrnn" else {}))
+    single, together = parameter_shares(s), parameter_shares(s, chunk=3)
+    for key in (key for key in single if key.endswith(".share")):
+        steps = single[key].values
+        np.testing.assert_allclose(together[key].values, [steps[0], steps[1:4].sum(), steps[4:].sum()], atol=1e-10)
+
+
+def test_states_are_those_of_single_steps() -> None:
+    s = subject("lstm", ragged=True)
+    unrolled = Unrolled(s)
+    state = None
+    for t in range(5):
+        state = s.model.forward(s.context(), s.params, s.buffers, s.x[t : t + 1], state).state
+        going_on = s.ends > t
+        for one, two in zip(unrolled.before(t + 1), state, strict=True):
+            np.testing.assert_allclose(one[going_on], two[going_on], atol=1e-12)
 
 
 def test_two_directions_have_no_steps() -> None:

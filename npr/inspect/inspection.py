@@ -13,7 +13,8 @@ from npr.inspect.subject import Subject
 from npr.inspect.through_time import norms, observe, unit_norms
 from npr.inspect.verdict import Verdict, verdict
 
-_LINEAR_STEPS = 200
+_LINEAR_STEPS = _GROWTH_STEPS = 200
+_PARTS = 100
 
 
 def brief(subject: Subject) -> dict[str, Series]:
@@ -42,6 +43,9 @@ def brief(subject: Subject) -> dict[str, Series]:
 def thorough(subject: Subject, jacobians: int = 16, exponents: int = 16) -> dict[str, Series]:
     """All of it: `brief`, norms per unit, shares of the steps in every parameter's gradient, singular values of some
     step Jacobians, growth rates, departure from normality, time constants, Fisher memory.
+
+    So that long sequences take seconds, shares are of at most 100 chunks of steps, growth rates and memory of the last
+    200 steps.
 
     Parameters
     ----------
@@ -101,10 +105,11 @@ def _of_matrices(subject: Subject, matrices: dict[str, np.ndarray]) -> dict[str,
 
 
 def _of_steps(subject: Subject, jacobians: int, exponents: int) -> dict[str, Series]:
+    shares = parameter_shares(subject, -(-subject.steps // _PARTS))
     last = int(subject.ends[0])
     if last < 2:
-        return parameter_shares(subject)
+        return shares
     times = np.unique(np.linspace(1, last - 1, jacobians).round().astype(int)).tolist()
     values = singular_values(step_jacobians(subject, times))
     at = {"singular_values_at": Series(np.array(times, np.float64), ("time",))}
-    return parameter_shares(subject) | values | at | growth_rates(subject, exponents)
+    return shares | values | at | growth_rates(subject, exponents, last=_GROWTH_STEPS)

@@ -13,7 +13,7 @@ import numpy as np
 
 from npr.inspect.series import Series
 from npr.inspect.subject import Subject
-from npr.inspect.unrolled import Unrolled
+from npr.inspect.unrolled import Part, Unrolled
 from npr.params import Array
 
 
@@ -34,11 +34,10 @@ def step_jacobians(subject: Subject, times: Sequence[int] | None = None, sequenc
     dict of Series
         "layers.<i>.jacobian" (time, to, from): one matrix for every entry of `times`.
     """
-    unrolled = Unrolled(subject.only(sequence))
-    sizes = _sizes(unrolled)
-    found: list[list[Array]] = [[] for _ in sizes]
+    unrolled = Unrolled(subject).only(sequence)
+    found: list[list[Array]] = [[] for _ in unrolled.sizes]
     for t in times if times is not None else range(1, unrolled.subject.steps):
-        rows = _pulled(unrolled, t, [np.eye(n) for n in sizes])
+        rows = _pulled(unrolled, t, [np.eye(n) for n in unrolled.sizes])
         for layer, J in zip(found, rows, strict=True):
             layer.append(J)
     return {f"layers.{i}.jacobian": Series(np.array(J), ("time", "to", "from")) for i, J in enumerate(found)}
@@ -56,12 +55,12 @@ def singular_values(jacobians: dict[str, Series]) -> dict[str, Series]:
     return found
 
 
-def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, seed: int = 0) -> dict[str, Series]:
+def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, last: int | None = None) -> dict[str, Series]:
     """Finite-time Lyapunov exponents of the gradient, nats per step.
 
     Orthonormal vectors are carried backwards through J_T^T, J_{T-1}^T, ... and orthonormalised again after every step,
     V_{t-1} R_t = J_t^T V_t; the exponents are the means of ln |diag R_t|. Negative: the gradient vanishes at that rate;
-    positive: it explodes. The matrices from step 2 on take part.
+    positive: it explodes. The matrices from step 2 on take part; the vectors at the end are drawn with a fixed seed.
 
     Parameters
     ----------
@@ -71,8 +70,8 @@ def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, seed: int
         Exponents per layer, at most as many as its state has entries.
     sequence : int
         Which sequence of the batch.
-    seed : int
-        Of the vectors at the end.
+    last : int, optional
+        Only so many steps at the end of the sequence; all of them if not given.
 
     Returns
     -------
@@ -81,11 +80,11 @@ def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, seed: int
 
     Source: Benettin et al., Meccanica 15 (1980); Engelken, Wolf and Abbott, arXiv 2006.02427.
     """
-    unrolled = Unrolled(subject.only(sequence))
-    rng = np.random.default_rng(seed)
-    rows = [np.linalg.qr(rng.normal(size=(n, min(count, n))))[0].T for n in _sizes(unrolled)]
+    unrolled = Unrolled(subject).only(sequence)
+    rng = np.random.default_rng(0)
+    rows = [np.linalg.qr(rng.normal(size=(n, min(count, n))))[0].T for n in unrolled.sizes]
     total = [np.zeros(len(V)) for V in rows]
-    steps = range(unrolled.subject.steps - 1, 0, -1)
+    steps = range(unrolled.subject.steps - 1, 0, -1)[:last]
     for t in steps:
         rows = _pulled(unrolled, t, rows)
         for i, V in enumerate(rows):
@@ -99,13 +98,9 @@ def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, seed: int
     }
 
 
-def _sizes(unrolled: Unrolled) -> list[int]:
-    return [h.shape[1] for h in unrolled.states[-1] or ()]
-
-
 def _pulled(unrolled: Unrolled, t: int, vectors: list[Array]) -> list[Array]:
     """v J_t for the rows v (k, n) of every layer, in one backward pass over step t."""
-    before, dtype = unrolled.states[t], next(iter(unrolled.subject.params.values())).dtype
+    before, dtype = unrolled.before(t), next(iter(unrolled.subject.params.values())).dtype
     count = sum(len(V) for V in vectors)
     ends = np.cumsum([len(V) for V in vectors])
     own = [slice(end - len(V), end) for end, V in zip(ends, vectors, strict=True)]
@@ -116,5 +111,5 @@ def _pulled(unrolled: Unrolled, t: int, vectors: list[Array]) -> list[Array]:
         seeds.append(seed)
     copies = tuple(np.repeat(h, count, axis=0) for h in before or ())
     x = np.repeat(unrolled.subject.x[t : t + 1], count, axis=1)
-    found = unrolled.back(t, x, copies, None, tuple(seeds)).state
+    found = unrolled.back(Part(t, x, copies), None, tuple(seeds)).state
     return [g[part] for g, part in zip(found, own, strict=True)]

@@ -7,11 +7,11 @@ import numpy as np
 from npr.context import State
 from npr.inspect.series import Series
 from npr.inspect.subject import Subject
-from npr.inspect.unrolled import Unrolled
+from npr.inspect.unrolled import Part, Unrolled
 from npr.params import Array, Params
 
 
-def parameter_shares(subject: Subject) -> dict[str, Series]:
+def parameter_shares(subject: Subject, chunk: int = 1) -> dict[str, Series]:
     """Gradients of the parameters split by the step at which the parameter acts.
 
         g = sum over t of g_t,   norm_t = ||g_t||,   share_t = <g_t, g> / <g, g>, which add up to 1
@@ -23,11 +23,13 @@ def parameter_shares(subject: Subject) -> dict[str, Series]:
     ----------
     subject : Subject
         The network and the batch.
+    chunk : int
+        Steps that are taken together as one, the first one (T mod chunk) shorter if it does not come out even.
 
     Returns
     -------
     dict of Series
-        "<parameter>.step_norm" and "<parameter>.share", each (time,), and "<parameter>.norm" ().
+        "<parameter>.step_norm" and "<parameter>.share", each (time,) with an entry per chunk, "<parameter>.norm" ().
 
     Raises
     ------
@@ -35,51 +37,52 @@ def parameter_shares(subject: Subject) -> dict[str, Series]:
         If the network reads in both directions.
     """
     unrolled = Unrolled(subject)
-    whole = _whole(unrolled.subject)
-    count = subject.steps
-    norms = {name: np.zeros(count) for name in whole}
-    dots = {name: np.zeros(count) for name in whole}
-    for t, own in _steps(unrolled):
+    s = unrolled.subject
+    d_output = s.loss(unrolled.output)[1]
+    whole = _gradient(s, d_output)
+    ends = list(range(s.steps, 0, -chunk))[::-1]
+    norms = {name: np.zeros(len(ends)) for name in whole}
+    dots = {name: np.zeros(len(ends)) for name in whole}
+    for k, own in _chunks(unrolled, d_output, ends):
         for name, g in own.items():
-            norms[name][t] = np.linalg.norm(g)
-            dots[name][t] = np.vdot(g, whole[name])
+            norms[name][k] = np.linalg.norm(g)
+            dots[name][k] = np.vdot(g, whole[name])
     found = {}
     for name, g in whole.items():
         square = float(np.vdot(g, g))
         found[f"{name}.norm"] = Series(np.sqrt(np.array(square)), ())
         found[f"{name}.step_norm"] = Series(norms[name], ("time",))
-        found[f"{name}.share"] = Series(dots[name] / square if square else np.zeros(count), ("time",))
+        found[f"{name}.share"] = Series(dots[name] / square if square else np.zeros(len(ends)), ("time",))
     return found
 
 
-def _whole(s: Subject) -> Params:
+def _gradient(s: Subject, d_output: Array) -> Params:
     out = s.model.forward(s.context(), s.params, s.buffers, s.x, s.state, s.lengths)
-    d_output = s.loss(out.output)[1]
     return s.model.backward(s.context(), s.params, out.cache, d_output, input_gradient=False).params
 
 
-def _steps(unrolled: Unrolled):
-    """(t, gradients of step t), from the last to the first."""
+def _chunks(unrolled: Unrolled, d_output: Array, ends: list[int]):
+    """(k, gradients of the steps up to ends[k] from the end before), from the last to the first."""
     s = unrolled.subject
-    d_output = _per_step(unrolled)
-    last = unrolled.states[-1]
-    carried: State = tuple(np.zeros_like(h) for h in last or ())
-    for t in range(s.steps - 1, -1, -1):
-        going_on = (t < s.ends)[:, None]
-        inside = tuple(np.where(going_on, part, 0).astype(part.dtype) for part in carried)
-        d = np.where(going_on, d_output(t), 0).astype(s.params[next(iter(s.params))].dtype)
-        back = unrolled.back(t, s.x[t : t + 1], unrolled.states[t], d, inside)
-        carried = tuple(np.where(going_on, new, old) for new, old in zip(back.state, carried, strict=True))
-        yield t, back.params
+    carried: State = tuple(np.zeros((s.x.shape[1], n), d_output.dtype) for n in unrolled.sizes)
+    for k in range(len(ends) - 1, -1, -1):
+        start, end = ends[k - 1] if k else 0, ends[k]
+        alive = np.flatnonzero(s.ends > start)
+        steps = np.minimum(s.ends[alive], end) - start
+        # A sequence that ends within the chunk keeps its state to the chunk's end, and so its gradient.
+        before = unrolled.before(start)
+        part = Part(start, s.x[start:end, alive], None if before is None else tuple(h[alive] for h in before), steps)
+        d = _arriving(unrolled, d_output, alive, (start, end))
+        back = unrolled.back(part, d, tuple(g[alive] for g in carried))
+        carried = tuple(g.copy() for g in carried)
+        for g, new in zip(carried, back.state, strict=True):
+            g[alive] = new
+        yield k, back.params
 
 
-def _per_step(unrolled: Unrolled):
-    """dL/doutput (B, K) of a step, as a function of it."""
-    s = unrolled.subject
-    outputs = np.stack(unrolled.outputs)
-    if getattr(s.model, "readout", "last") == "every":
-        whole = s.loss(outputs)[1]
-        return lambda t: whole[t]
-    ends = s.ends - 1
-    final: Array = s.loss(outputs[ends, np.arange(len(ends))])[1]
-    return lambda t: np.where((ends == t)[:, None], final, 0)
+def _arriving(unrolled: Unrolled, d_output: Array, alive: Array, span: tuple[int, int]) -> Array:
+    """dL/doutput of the steps of a chunk, of the sequences that are not over before it."""
+    start, end = span
+    if d_output.ndim == 3:
+        return d_output[start:end, alive]
+    return np.where((unrolled.subject.ends[alive] <= end)[:, None], d_output[alive], 0).astype(d_output.dtype)

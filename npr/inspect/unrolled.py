@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+from typing import NamedTuple
+
 import numpy as np
 
 from npr.context import Backward, State
 from npr.errors import ConfigError
 from npr.inspect.subject import Subject
 from npr.params import Array, Buffers
+
+
+class Part(NamedTuple):
+    """Some steps, for any batch of sequences.
+
+    start : the first of them, from 0
+    x : their input (steps, B, D), or symbols (steps, B)
+    before : states (B, n) of all layers before them; None where the network has its own start
+    lengths : (B,) how many of them every sequence has; None for all
+    """
+
+    start: int
+    x: Array
+    before: State | None
+    lengths: Array | None = None
 
 
 class Unrolled:
@@ -22,10 +40,8 @@ class Unrolled:
     ----------
     subject : Subject
         The same with W_rec written out.
-    states : list of tuple of Array
-        T + 1 entries (B, n) per layer, the first before the first step; None there if the network has its own start.
-    outputs : list of Array
-        The output (B, K) after each step.
+    output : Array
+        Of the whole pass.
 
     Raises
     ------
@@ -36,39 +52,41 @@ class Unrolled:
     def __init__(self, subject: Subject) -> None:
         if getattr(subject.model, "bidirectional", False):
             raise ConfigError("A network of two directions has no steps that follow one another: nothing to unroll.")
-        self.subject = subject.written_out()
-        self.states: list[State | None] = [subject.state]
-        self.outputs: list[Array] = []
-        for t in range(subject.steps):
-            before = self.states[-1]
-            out, state = self._forward(t, self.subject.x[t : t + 1], before)
-            going_on = (t < subject.ends)[:, None]
-            if before is not None:
-                state = tuple(np.where(going_on, new, old) for new, old in zip(state, before, strict=True))
-            self.states.append(state)
-            self.outputs.append(out)
+        self.subject = s = subject.written_out()
+        out = s.model.forward(s.context("h"), s.params, s.buffers, s.x, s.state, s.lengths)
+        self.output = out.output
+        self.sizes = [h.shape[1] for h in out.state]
+        kept = out.cache.kept
+        names = [[f"layers.{i}.{part}" for part in "hc"] for i in range(len(self.sizes))]
+        self._after = [np.concatenate([kept[name] for name in own if name in kept], axis=2) for own in names]
 
-    def back(self, t: int, x: Array, before: State | None, d_output: Array | None, d_state: State) -> Backward:
-        """Gradients of step t (from 0) alone for x (1, B, D) and the states before it; any B.
+    def before(self, t: int) -> State | None:
+        """States (B, n) of all layers before step t (from 0); None where the network has its own start."""
+        return tuple(h[t - 1] for h in self._after) if t else self.subject.state
 
-        d_output (B, K) may be None for zero, d_state holds dL/dstate after the step.
+    def only(self, sequence: int) -> Unrolled:
+        """One sequence of the batch, without what follows its end."""
+        one = copy.copy(self)
+        one.subject = self.subject.only(sequence)
+        one._after = [h[:, sequence : sequence + 1] for h in self._after]
+        return one
+
+    def back(self, part: Part, d_output: Array | None, d_state: State) -> Backward:
+        """Gradients of some steps and of the states before them.
+
+        d_output, of the shape of their output, may be None for zero; d_state holds dL/dstate after them.
         """
         s = self.subject
-        ctx, buffers = s.context(), self._buffers(t)
-        out = s.model.forward(ctx, s.params, buffers, x, before)
-        d = np.zeros_like(out.output)
-        if d_output is not None:
-            d[...] = d_output
+        ctx, buffers = s.context(), self._buffers(part.start, len(part.x))
+        out = s.model.forward(ctx, s.params, buffers, part.x, part.before, part.lengths)
+        d = np.zeros_like(out.output) if d_output is None else d_output
         return s.model.backward(ctx, s.params, out.cache, d, d_state, input_gradient=False)
 
-    def _forward(self, t: int, x: Array, before: State | None) -> tuple[Array, State]:
-        s = self.subject
-        out = s.model.forward(s.context(), s.params, self._buffers(t), x, before)
-        return out.output.reshape(x.shape[1], -1), out.state
-
-    def _buffers(self, t: int) -> Buffers:
-        """The statistics that step t uses, where batch norm has a row for each."""
+    def _buffers(self, t: int, steps: int) -> Buffers:
+        """The statistics that these steps use, where batch norm has a row for each."""
         return {
-            name: value[min(t, len(value) - 1) :][:1] if value.ndim == 2 and name.endswith(("mean", "var")) else value
+            name: value[np.minimum(np.arange(t, t + steps), len(value) - 1)]
+            if value.ndim == 2 and name.endswith(("mean", "var"))
+            else value
             for name, value in self.subject.buffers.items()
         }
