@@ -43,7 +43,7 @@ def _words(told: Mapping[str, Mapping[str, Any]]) -> list[str]:
         elif g["word"] == "exploding":
             out.append(f"{layer} explodes going back in time.")
         elif g["word"] == "stable":
-            out.append(f"{layer} is stable: between a tenth and ten times its last value at the first steps.")
+            out.append(f"{layer} is stable: at the first steps within a factor of 100 of its last value.")
         else:
             out.append(f"No gradient arrives in {place[:-1]}.")
     return out

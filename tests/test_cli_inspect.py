@@ -124,11 +124,11 @@ def test_figures_without_matplotlib_name_the_extra(cli: Cli, monkeypatch: pytest
 
 
 def test_the_tail_is_where_the_loss_is(cli: Cli) -> None:
-    copy = ["--model", "rnn", "--task", "copy", "--set", "delay=30", "--hidden-size", 16, "--json"]
+    copy = ["--model", "rnn", "--task", "copy", "--set", "delay=80", "--hidden-size", 16, "--json"]
     recalled, last = cli("inspect", *copy).json(), cli("inspect", *copy, "--tail", 1).json()
     for found, steps in ((recalled, 10), (last, 1)):
         share = np.array(found["series"]["readout.bias.step_norm"]["values"])
-        assert np.flatnonzero(share).tolist() == list(range(50 - steps, 50))
+        assert np.flatnonzero(share).tolist() == list(range(100 - steps, 100))
         assert found["layers"]["layers.0."]["gradient"]["word"] == "vanishing"
     wrong = cli("inspect", "--model", "rnn", "--task", "adding", "--tail", 1)
     assert wrong.code == 3

@@ -8,7 +8,7 @@ import numpy as np
 
 from npr.params import Array
 
-STABLE = 10.0
+STABLE = 100.0
 _ENDS = 0.1
 
 
@@ -31,8 +31,8 @@ class Verdict(NamedTuple):
 def verdict(norms: Array) -> Verdict:
     """Judge the norms of dL/dh_t.
 
-    Vanishing: the first tenth of the sequence has less than a tenth of the gradient of the last tenth; exploding: more
-    than ten times as much; stable: anything between.
+    Vanishing: the first tenth of the sequence has less than a hundredth of the gradient of the last tenth;
+    exploding: more than a hundred times as much; stable: anything between.
 
     Parameters
     ----------
