@@ -22,7 +22,7 @@ _GAP = 2
 
 def show(found: Comparison) -> None:
     """Print a table, a block for each group where the terminal is too narrow for it; notes go to stderr."""
-    head = ["runs", "seeds", *found.keys(), *found.names()]
+    head = ["runs", "seeds", *found.differing(), *found.measured()]
     body = [_cells(group, found) for group in found.groups]
     widths = [max(map(len, column)) + _GAP for column in zip(head, *body, strict=True)]
     click.echo(f"{found.task}: mean ± 95 % interval over seeds")
@@ -42,7 +42,7 @@ def document(found: Comparison) -> dict[str, Any]:
     """As plain JSON values; what is NaN or infinite is null."""
     return {
         "task": found.task,
-        "differing": found.keys(),
+        "differing": found.differing(),
         "groups": [
             {
                 "settings": group.settings,
@@ -63,12 +63,12 @@ def as_csv(found: Comparison) -> str:
     """One row for each group: its runs, settings, and two columns for each figure, the mean and its interval."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    figures = [column for name in found.names() for column in (name, f"{name}_interval")]
-    rows.writerow(["runs", "in_progress", "seeds", *found.keys(), *figures])
+    figures = [column for name in found.measured() for column in (name, f"{name}_interval")]
+    rows.writerow(["runs", "in_progress", "seeds", *found.differing(), *figures])
     for group in found.groups:
         names = " ".join(record.name for record in group.records)
-        settings = [_setting(group.settings[key]) for key in found.keys()]
-        estimates = [group.figures.get(name) for name in found.names()]
+        settings = [_setting(group.settings[key]) for key in found.differing()]
+        estimates = [group.figures.get(name) for name in found.measured()]
         values = [value for each in estimates for value in ((each.mean, each.interval) if each else ("", ""))]
         rows.writerow([names, _lower(group.in_progress), len(group.records), *settings, *values])
     return text.getvalue()
@@ -77,8 +77,8 @@ def as_csv(found: Comparison) -> str:
 def _cells(group: Group, found: Comparison) -> list[str]:
     """One row of the table; an asterisk marks runs in progress."""
     runs = " ".join(record.name + ("" if record.result else "*") for record in group.records)
-    settings = [_setting(group.settings[key]) for key in found.keys()]
-    figures = [_number(name, group.figures.get(name)) for name in found.names()]
+    settings = [_setting(group.settings[key]) for key in found.differing()]
+    figures = [_number(name, group.figures.get(name)) for name in found.measured()]
     return [runs, str(len(group.records)), *settings, *figures]
 
 

@@ -43,11 +43,11 @@ class Comparison(NamedTuple):
     groups: list[Group]
     notes: list[str]
 
-    def keys(self) -> list[str]:
+    def differing(self) -> list[str]:
         """The configuration keys in which the groups differ."""
         return list(self.groups[0].settings)
 
-    def names(self) -> list[str]:
+    def measured(self) -> list[str]:
         """The figures that any group has: by split, costs last."""
         found = dict.fromkeys(name for group in self.groups for name in group.figures)
         order = ("train", "validation", "test")
@@ -107,7 +107,7 @@ def ordered(comparison: Comparison, key: str) -> Comparison:
     ConfigError
         If there is no such figure or key; the message lists them.
     """
-    known = [*comparison.names(), *comparison.keys()]
+    known = [*comparison.measured(), *comparison.differing()]
     if key not in known:
         raise ConfigError(f"Cannot sort by '{key}'. Available: {', '.join(known)}.")
     return comparison._replace(groups=sorted(comparison.groups, key=lambda group: _rank(group, key)))

@@ -1,0 +1,49 @@
+"use strict";
+// Learning curves: one plot for each measure, training and validation of every visible run.
+
+const MEASURES = {
+  loss: { title: "loss", log: true },
+  bpc: { title: "bits per character", log: true },
+  accuracy: { title: "accuracy" },
+  bit_accuracy: { title: "accuracy of bits" },
+  grad_norm: { title: "gradient norm before clipping", log: true },
+};
+
+const curves = numbers.runs.map((run) => {
+  const found = {};
+  for (const [measure, splits] of Object.entries(run.curves)) {
+    found[measure] = {};
+    for (const [split, curve] of Object.entries(splits)) {
+      found[measure][split] = { x: integers(curve.steps), y: gapped(values(curve.values)) };
+    }
+  }
+  return found;
+});
+
+function curveTrace(place, measure, split) {
+  const validation = split === "validation";
+  const name = escaped(numbers.runs[place].name);
+  return {
+    ...curves[place][measure][split],
+    type: "scatter",
+    mode: validation ? "lines+markers" : "lines",
+    line: { color: runColour(place), width: validation ? 2 : 1.3 },
+    marker: { size: 5 },
+    opacity: validation ? 1 : 0.55,
+    hovertemplate: `<b>${name}</b><br>${split}, step %{x:,}<br>${MEASURES[measure].title} %{y:.4g}<extra></extra>`,
+  };
+}
+
+function drawCurves(state) {
+  const parent = document.getElementById("curve-plots");
+  for (const [measure, { title, log }] of Object.entries(MEASURES)) {
+    if (!curves.some((found) => measure in found)) continue;
+    const traces = [];
+    for (const place of state.visible) {
+      for (const split of Object.keys(curves[place][measure] ?? {})) traces.push(curveTrace(place, measure, split));
+    }
+    const y = axis({ title: { text: title }, type: log && state.log ? "log" : "linear", exponentformat: "power" });
+    const x = axis({ title: { text: "training step" }, type: "linear" });
+    draw(box(parent, measure), traces, { height: 300, xaxis: x, yaxis: y }, `${title} over training steps`);
+  }
+}

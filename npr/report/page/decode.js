@@ -1,0 +1,37 @@
+"use strict";
+// Numbers of the page: base64 text back to arrays (npr/report/encoding.py writes them).
+
+const numbers = JSON.parse(document.getElementById("numbers").textContent);
+
+function bytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+}
+
+function integers(text) {
+  return new Int32Array(bytes(text));
+}
+
+// Real values; NaN for a gap.
+function values(encoded) {
+  const { levels, minusInfinity, gap } = numbers.codes;
+  const width = (encoded.high - encoded.low) / levels;
+  return Float64Array.from(new Uint16Array(bytes(encoded.codes)), (code) => {
+    if (code === gap) return NaN;
+    return code === minusInfinity ? -Infinity : encoded.low + width * code;
+  });
+}
+
+// What plotly draws as a gap is null in a plain array.
+function gapped(array) {
+  return Array.from(array, (value) => (Number.isFinite(value) ? value : null));
+}
+
+function shown(value) {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  return size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+}
+
+function escaped(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
