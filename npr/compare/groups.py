@@ -81,7 +81,7 @@ def compare(runs: Sequence[PathLike]) -> Comparison:
         raise ConfigError(f"These runs are of different tasks: {named}. Compare the runs of one task at a time.")
     notes = [warning for record in records for warning in record.warnings]
     alike = _alike(records)
-    differing = differences([setting(members[0].config) for members in alike])
+    differing = _telling(differences([setting(members[0].config) for members in alike]))
     groups = []
     for place, members in enumerate(alike):
         repetitions, repeated = _one_per_seed(members)
@@ -121,6 +121,14 @@ def _rank(group: Group, key: str) -> tuple[int, float, str]:
     if isinstance(found, int | float):
         return 0, -found if key.endswith("accuracy") else float(found), ""
     return 1, 0.0, json.dumps(found)
+
+
+def _telling(found: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Differences without the options that follow from another choice, such as those that only one model has."""
+    own = {key: values for key, values in found.items() if len({json.dumps(v) for v in values if v is not None}) > 1}
+    rows = {json.dumps(row) for row in zip(*own.values(), strict=True)}
+    complete = len(rows) == max((len(values) for values in found.values()), default=0)
+    return own if complete else found
 
 
 def _alike(records: Iterable[Record]) -> list[list[Record]]:

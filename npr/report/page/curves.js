@@ -35,15 +35,18 @@ function curveTrace(place, measure, split) {
 }
 
 function drawCurves(state) {
+  // All boxes stand before the first plot is drawn: how many share a row decides how wide each is.
   const parent = document.getElementById("curve-plots");
-  for (const [measure, { title, log }] of Object.entries(MEASURES)) {
-    if (!curves.some((found) => measure in found)) continue;
+  const measured = Object.keys(MEASURES).filter((measure) => curves.some((found) => measure in found));
+  const boxes = measured.map((measure) => box(parent, measure));
+  for (const [index, measure] of measured.entries()) {
+    const { title, log } = MEASURES[measure];
     const traces = [];
     for (const place of state.visible) {
       for (const split of Object.keys(curves[place][measure] ?? {})) traces.push(curveTrace(place, measure, split));
     }
     const y = axis({ title: { text: title }, type: log && state.log ? "log" : "linear", exponentformat: "power" });
     const x = axis({ title: { text: "training step" }, type: "linear" });
-    draw(box(parent, measure), traces, { height: 300, xaxis: x, yaxis: y }, `${title} over training steps`);
+    draw(boxes[index], traces, { height: 300, xaxis: x, yaxis: y }, `${title} over training steps`);
   }
 }

@@ -62,10 +62,12 @@ function drawGradient(parent, place, state) {
   if (element.hidden) return;
   const title = box(element, "title");
   title.textContent = `${run.name}, step ${entry.step.toLocaleString("en")}`;
-  const x = axis({ title: { text: "time step" }, showgrid: false });
+  const x = axis({ title: { text: "time step", standoff: 4 }, automargin: false, showgrid: false });
   const y = axis({ type: "category", showgrid: false });
-  const height = 74 + 26 * Object.keys(entry.gradient).length;
-  draw(box(element, "plot"), [gradientTrace(entry)], { height, xaxis: x, yaxis: y }, `Gradient norms of ${run.name}`);
+  const margin = { l: 8, r: 12, t: 4, b: 52 };
+  const height = 70 + 26 * Object.keys(entry.gradient).length;
+  const more = { height, margin, xaxis: x, yaxis: y };
+  draw(box(element, "plot"), [gradientTrace(entry)], more, `Gradient norms of ${run.name}`);
 }
 
 function drawGradients(state) {

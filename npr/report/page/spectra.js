@@ -42,9 +42,10 @@ function drawSpectrum(state) {
   const x = axis({ range: [-reach, reach], constrain: "domain", title: { text: "real part" } });
   const y = axis({ range: [-reach, reach], scaleanchor: "x", constrain: "domain", title: { text: "imaginary part" } });
   const circle = { type: "circle", x0: -1, x1: 1, y0: -1, y1: 1, line: { color: colour("soft"), width: 1.5 } };
-  const more = { height: 420, xaxis: x, yaxis: y, shapes: [circle] };
+  const element = document.getElementById("spectrum-plot");
+  const more = { height: Math.min(420, element.clientWidth + 20), xaxis: x, yaxis: y, shapes: [circle] };
   const traces = entriesAt(state, "spectrum").map(spectrumTrace);
-  draw(document.getElementById("spectrum-plot"), traces, more, "Eigenvalues in the complex plane");
+  draw(element, traces, more, "Eigenvalues in the complex plane");
 }
 
 function drawDistribution(state, kind) {
@@ -53,6 +54,7 @@ function drawDistribution(state, kind) {
   const bins = { start: low - size / 2, end: high + size, size };
   const traces = entriesAt(state, kind).map(({ place, layer, step, encoded }) => ({
     type: "histogram",
+    histnorm: "percent",
     x: gapped(values(encoded)),
     xbins: bins,
     autobinx: false,
@@ -60,11 +62,11 @@ function drawDistribution(state, kind) {
     opacity: 0.6,
     hovertemplate:
       `<b>${escaped(numbers.runs[place].name)}</b>, step ${step}, layer ${layer}` +
-      `<br>${kind} %{x}<br>%{y} units<extra></extra>`,
+      `<br>${kind} %{x}<br>%{y:.3g} % of the units<extra></extra>`,
   }));
   const x = axis({ title: { text: kind }, range: [bins.start, bins.end] });
-  const y = axis({ title: { text: "units" } });
-  const more = { height: 420, xaxis: x, yaxis: y, barmode: "overlay" };
+  const y = axis({ title: { text: "share of the units, %" } });
+  const more = { height: 360, xaxis: x, yaxis: y, barmode: "overlay" };
   draw(document.getElementById(`${kind}-plot`), traces, more, `Distribution of ${kind}`);
 }
 

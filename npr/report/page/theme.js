@@ -2,6 +2,7 @@
 // Colours of the plots, taken from the style sheet, and what all plots have in common.
 
 const COLOURS = 10;
+const PAPER = 680; // pixels; what fits between the margins of a printed page
 const config = { displayModeBar: false, responsive: false, scrollZoom: false };
 
 function colour(name) {
@@ -29,7 +30,7 @@ function dragMode() {
 
 function layout(more) {
   return {
-    autosize: true,
+    autosize: false,
     margin: { l: 8, r: 12, t: 8, b: 8 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
@@ -47,8 +48,8 @@ function draw(element, traces, more, label) {
   element.classList.add("plot");
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", label);
-  const width = document.body.dataset.printing ? { autosize: false, width: 680 } : {};
-  Plotly.react(element, traces, layout({ ...more, ...width }), config);
+  const width = document.body.dataset.printing ? PAPER : element.clientWidth;
+  Plotly.react(element, traces, layout({ ...more, width }), config);
 }
 
 function box(parent, key) {
