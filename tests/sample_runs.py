@@ -74,7 +74,8 @@ def inspect_run(path: Path, steps: Sequence[int], **sizes: int) -> Path:
     for place, step in enumerate(steps):
         found = inspection(**sizes)
         scaled = {
-            n: s._replace(values=s.values * 10.0**place) if n.endswith("dh_norm") else s for n, s in found.items()
+            n: s._replace(values=s.values * 10.0 ** (place % 9)) if n.endswith("dh_norm") else s
+            for n, s in found.items()
         }
         write_inspection(Disk(), path, step, scaled)
     return path

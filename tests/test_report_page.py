@@ -16,6 +16,7 @@ from npr.report import write_report
 __all__ = ["start_browser"]
 # A title that would run as a script if it were not escaped.
 HOSTILE = "<img src=x onerror=alert(1)>"
+TALL = 6000
 HEAT_WIDTH = "document.querySelector('#gradient-plots .plot').layout.width"
 
 
@@ -32,9 +33,9 @@ def report(tmp_path_factory: pytest.TempPathFactory, start_browser: Callable[[],
 
 @pytest.fixture(scope="module")
 def loaded(report: Path, start_browser: Callable[[], Browser]) -> Browser:
-    """The page in a window of a desktop's size."""
+    """The page in a window as wide as a desktop's and so high that everything is drawn."""
     browser = start_browser()
-    browser.size(1280, 900)
+    browser.size(1280, TALL)
     browser.open(report)
     return browser
 
@@ -194,10 +195,10 @@ def test_the_theme_of_the_system_and_the_switch_decide_the_colours(page, scheme)
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(page):
-    page.size(390, 844, mobile=True)
+    page.size(390, TALL, mobile=True)
     page.until(f"{HEAT_WIDTH} < 390")
     width = page.run("document.documentElement.scrollWidth")
-    page.size(1280, 900)
+    page.size(1280, TALL)
     page.until(f"{HEAT_WIDTH} > 390")
     assert width == 390
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ class Inspected(NamedTuple):
     ----------
     found : list of dict
         One entry for each training step: "step", and per kind ("gradient", "spectrum", "u", "gamma") a dict from
-        the layer's name to encoded arrays; "time" has the first time step of each column of the gradients.
+        the layer's name to encoded arrays; "time" has the steps of the sequence, maybe more than its columns.
     messages : list of str
         What could not be read or is not shown.
     """
@@ -110,20 +109,13 @@ def _entry(snapshot: Snapshot) -> dict[str, Any]:
 
 def _gradient(norms: dict[str, Array]) -> dict[str, Any]:
     """log10 of the gradient norms: the largest of each stretch of time where there are more steps than columns."""
-    times: dict[str, list[int]] = {}
     encoded = {}
     for layer, values in norms.items():
-        starts, columns = largest(np.asarray(values, np.float64), COLUMNS)
+        columns = largest(np.asarray(values, np.float64), COLUMNS)
         columns[columns < 0] = np.nan
         with np.errstate(divide="ignore"):
             encoded[layer] = levels(np.log10(columns))
-        times[layer] = [len(values), *_unless_regular(starts)]
-    return {"gradient": encoded, "time": times}
-
-
-def _unless_regular(starts: Array) -> Iterable[int]:
-    """First time steps of the columns; nothing where each column is one step."""
-    return () if starts[-1] == len(starts) - 1 else starts.tolist()
+    return {"gradient": encoded, "time": {layer: len(values) for layer, values in norms.items()}}
 
 
 def _of_kind(snapshot: Snapshot, kind: str) -> dict[str, Array]:

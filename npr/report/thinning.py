@@ -39,8 +39,10 @@ def thin(values: Array, most: int) -> Array:
     return np.array(sorted(kept))
 
 
-def largest(values: Array, columns: int) -> tuple[Array, Array]:
+def largest(values: Array, columns: int) -> Array:
     """The largest value of each of at most `columns` stretches of the last axis; NaN only where all are NaN.
+
+    Stretch c of C begins at c * n // C.
 
     Parameters
     ----------
@@ -51,13 +53,11 @@ def largest(values: Array, columns: int) -> tuple[Array, Array]:
 
     Returns
     -------
-    array of int
-        First place of each stretch.
     (..., columns) array
     """
     count = values.shape[-1]
-    starts = np.unique(np.linspace(0, count, min(columns, count), endpoint=False).astype(int))
-    return starts, np.fmax.reduceat(values, starts, axis=-1)
+    columns = min(columns, count)
+    return np.fmax.reduceat(values, np.arange(columns) * count // columns, axis=-1)
 
 
 def spread(count: int, most: int) -> Array:

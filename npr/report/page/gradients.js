@@ -19,9 +19,9 @@ const gradientRange = (() => {
   return all.length ? { low: Math.max(low, high - DECADES), high: high > low ? high : low + 1 } : null;
 })();
 
-// [first time step of each column, and behind them the length of the sequence]
-function columnEdges([length, ...starts]) {
-  return [...(starts.length ? starts : Array(length).keys()), length];
+// First time step of each column, and behind them the length of the sequence (npr/report/thinning.py, `largest`).
+function columnEdges(length, columns) {
+  return Array.from({ length: columns + 1 }, (_, column) => Math.floor((column * length) / columns));
 }
 
 function normText(log10) {
@@ -38,7 +38,7 @@ function cellText(layer, edges, column, log10) {
 function gradientTrace(entry) {
   const layers = Object.keys(entry.gradient);
   const logs = layers.map((layer) => values(entry.gradient[layer]));
-  const edges = columnEdges(entry.time[layers[0]]);
+  const edges = columnEdges(entry.time[layers[0]], logs[0].length);
   return {
     type: "heatmap",
     x: edges.map((edge) => edge - 0.5),
@@ -62,12 +62,16 @@ function drawGradient(parent, place, state) {
   if (element.hidden) return;
   const title = box(element, "title");
   title.textContent = `${run.name}, step ${entry.step.toLocaleString("en")}`;
-  const x = axis({ title: { text: "time step", standoff: 4 }, automargin: false, showgrid: false });
-  const y = axis({ type: "category", showgrid: false });
-  const margin = { l: 8, r: 12, t: 4, b: 52 };
   const height = 70 + 26 * Object.keys(entry.gradient).length;
-  const more = { height, margin, xaxis: x, yaxis: y };
-  draw(box(element, "plot"), [gradientTrace(entry)], more, `Gradient norms of ${run.name}`);
+  draw(box(element, "plot"), height, `Gradient norms of ${run.name}`, () => [[gradientTrace(entry)], gradientLayout()]);
+}
+
+function gradientLayout() {
+  return {
+    margin: { l: 8, r: 12, t: 4, b: 52 },
+    xaxis: axis({ title: { text: "time step", standoff: 4 }, automargin: false, showgrid: false }),
+    yaxis: axis({ type: "category", showgrid: false }),
+  };
 }
 
 function drawGradients(state) {

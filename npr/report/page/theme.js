@@ -43,13 +43,38 @@ function layout(more) {
   };
 }
 
-// Draws into an element; what it showed before is replaced without building it anew.
-function draw(element, traces, more, label) {
+// Plots that are far from what is seen wait until they come near: `make` gives [traces, layout] then.
+const waiting = new Map();
+const MARGIN = 300; // pixels
+
+const observer = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => drawNow(entry.target)),
+  { rootMargin: `${MARGIN}px` },
+);
+
+function draw(element, height, label, make) {
   element.classList.add("plot");
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", label);
-  const width = document.body.dataset.printing ? PAPER : element.clientWidth;
-  Plotly.react(element, traces, layout({ ...more, width }), config);
+  element.style.minHeight = `${height}px`;
+  waiting.set(element, () => {
+    const [traces, more] = make();
+    const width = document.body.dataset.printing ? PAPER : element.clientWidth;
+    Plotly.react(element, traces, layout({ ...more, height, width }), config);
+  });
+  observer.observe(element);
+  if (document.body.dataset.printing || isNear(element)) drawNow(element);
+}
+
+function drawNow(element) {
+  const work = waiting.get(element);
+  waiting.delete(element);
+  work?.();
+}
+
+function isNear(element) {
+  const { top, bottom, height } = element.getBoundingClientRect();
+  return height > 0 && top < innerHeight + MARGIN && bottom > -MARGIN;
 }
 
 function box(parent, key) {
