@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import fcntl
 import json
 import os
@@ -124,19 +123,6 @@ class Browser:
         """Addresses that were asked for since the page was opened, but those inside the page itself."""
         asked = [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
         return [url for url in asked if not url.startswith(("data:", "blob:"))]
-
-    def cpu_seconds(self) -> float:
-        """Processor time of all processes of the browser so far."""
-        times, parents = {}, {}
-        for entry in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                fields = entry.read_text().rpartition(")")[2].split()
-                number = int(entry.parent.name)
-                parents[number], times[number] = int(fields[1]), int(fields[11]) + int(fields[12])
-        mine = {self._process.pid}
-        while grown := {child for child, parent in parents.items() if parent in mine} - mine:
-            mine |= grown
-        return sum(times.get(number, 0) for number in mine) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
         """End the browser."""

@@ -27,7 +27,7 @@ def test_the_interval_is_students(count):
     found = estimate(values)
     assert found.mean == pytest.approx(values.mean())
     assert found.interval == pytest.approx(STUDENT[count] * values.std(ddof=1) / math.sqrt(count), rel=1e-3)
-    assert found.count == count
+    assert found.n == count
 
 
 def test_a_single_value_has_no_interval():
@@ -47,7 +47,7 @@ def test_runs_that_differ_in_seed_alone_are_one_group(tmp_path):
     assert [len(group.records) for group in found.groups] == [3, 1]
     assert [group.settings for group in found.groups] == [{"hidden_size": 8}, {"hidden_size": 16}]
     loss = found.groups[0].figures["test_loss"]
-    assert (loss.mean, loss.count) == (pytest.approx(0.2), 3)
+    assert (loss.mean, loss.n) == (pytest.approx(0.2), 3)
     assert loss.interval == pytest.approx(STUDENT[3] * 0.1 / math.sqrt(3), rel=1e-3)
     assert found.groups[1].figures["test_loss"] == (0.5, None, 1)
 
@@ -162,7 +162,7 @@ def test_json_is_one_document_without_nan(cli, tmp_path):
     group = found["groups"][0]
     assert (found["task"], found["differing"], group["seeds"]) == ("copy", [], 1)
     assert group["runs"][0]["in_progress"] is True
-    assert group["figures"]["train_loss"] == {"mean": None, "interval": None, "count": 1}
+    assert group["figures"]["train_loss"] == {"mean": None, "interval": None, "n": 1}
     assert group["figures"]["steps"]["mean"] == 1
 
 

@@ -129,7 +129,7 @@ def test_runs_can_be_hidden_and_shown_everywhere(page):
     spectra = "document.querySelector('#spectrum-plot').data.length"
     before = page.run(traces), page.run(spectra)
     page.run("toggles[0].click()")
-    assert (page.run(traces), page.run(spectra)) == (before[0] - 2, before[1] - 2)
+    assert (page.run(traces), page.run(spectra)) == (before[0] - 2, before[1] - 1)
     assert page.run("document.querySelector('#gradient-plots [data-key=\"0\"]').hidden")
     assert "0001-a" not in page.run("document.querySelector('#figures').innerText")
     assert "0001-a" not in page.run("document.querySelector('#reproduce').innerText")

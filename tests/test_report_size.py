@@ -13,8 +13,8 @@ from npr.report import write_report
 
 __all__ = ["start_browser"]
 MOST_BYTES = 8_000_000
-# Two seconds are the aim on an idle machine, of which the processor works most; a busy one only waits longer.
-MOST_SECONDS = 6.0
+# Two seconds are the aim. Counted is the time the page's thread computes: a busy machine only lets it wait longer.
+MOST_SECONDS = 4.0
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,12 @@ def test_ten_long_runs_fit_into_eight_megabytes(large):
 def test_ten_long_runs_are_there_in_seconds(large: Path, start_browser: Callable[[], Browser]) -> None:
     browser = start_browser()
     browser.size(1280, 900)
-    before = browser.cpu_seconds()
+    browser.call("Performance.enable", timeDomain="threadTicks")
     browser.open(large)
-    spent = browser.cpu_seconds() - before
+    metrics = {each["name"]: each["value"] for each in browser.call("Performance.getMetrics")["metrics"]}
+    spent = metrics["TaskDuration"]
     ready = int(browser.run("document.documentElement.dataset.ready")) / 1000
-    print(f"\n{large.stat().st_size:,} bytes, {spent:.2f} s of processor time, ready after {ready:.2f} s")
+    print(f"\n{large.stat().st_size:,} bytes, {spent:.2f} s of computing, ready after {ready:.2f} s")
     browser.run("document.getElementById('spectrum-plot').scrollIntoView()")
     browser.until("document.getElementById('spectrum-plot').data?.length === 10")
     assert browser.complaints() == []

@@ -33,7 +33,7 @@ def cautions(records: Sequence[Record], found: Mapping[str, Estimate]) -> list[s
         if math.isnan(each.mean):
             bad = [record.name for record in records if not math.isfinite(numbers(record).get(name, 0.0))]
             notes.append(f"{name} is NaN or infinite in {', '.join(bad)}: it has no mean.")
-        elif each.count < len(records):
+        elif each.n < len(records):
             lacking = [record.name for record in records if name not in numbers(record)]
             notes.append(f"{name} is not known for {', '.join(lacking)}: its mean is over the others.")
     return notes

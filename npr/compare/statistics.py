@@ -18,13 +18,13 @@ class Estimate(NamedTuple):
         NaN if one of the values is.
     interval : float or None
         Half the width of the 95 % confidence interval of the mean; None for a single value.
-    count : int
+    n : int
         Repetitions.
     """
 
     mean: float
     interval: float | None
-    count: int
+    n: int
 
 
 def estimate(values: Sequence[float]) -> Estimate:

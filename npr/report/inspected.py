@@ -53,7 +53,7 @@ def inspected(run: Path, room: int) -> Inspected:
     """
     paths = inspections(run)
     messages: list[str] = []
-    first = next((found for path in paths.values() if (found := _read(path, messages)) is not None), {})
+    first = next((series for path in paths.values() if (series := _read(path, messages)) is not None), {})
     messages.clear()
     most = max(2, room // max(1, sum(_cost(series) for series in first.values())))
     steps = np.array(list(paths))[spread(len(paths), most)]

@@ -13,8 +13,10 @@ from npr.errors import ConfigError
 from npr.training.config import resolve
 
 # Keys with an option of their own; every other key goes through --set.
-_OPTIONS = ("model", "task", "preset", "hidden_size", "layers", "batch_size", "epochs", "steps", "lr", "optimizer")
-_OPTIONS += ("activation", "seed", "device", "threads", "dtype", "data", "data_dir")
+_OPTIONS = (
+    *("model", "task", "preset", "hidden_size", "layers", "batch_size", "epochs", "steps", "lr", "optimizer"),
+    *("activation", "seed", "device", "threads", "dtype", "data", "data_dir"),
+)
 _NAMES = ("model", "task", "preset")
 _PARTS = ("optimizer", "optimizer_orth", "schedule")
 _PLACES = ("run_dir",)

@@ -4,7 +4,10 @@
 const numbers = JSON.parse(document.getElementById("numbers").textContent);
 
 function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+  const letters = atob(text);
+  const found = new Uint8Array(letters.length);
+  for (let place = 0; place < letters.length; place++) found[place] = letters.charCodeAt(place);
+  return found.buffer;
 }
 
 function integers(text) {
@@ -24,12 +27,6 @@ function values(encoded) {
 // What plotly draws as a gap is null in a plain array.
 function gapped(array) {
   return Array.from(array, (value) => (Number.isFinite(value) ? value : null));
-}
-
-function shown(value) {
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  return size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
 function escaped(text) {
