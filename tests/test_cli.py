@@ -19,6 +19,7 @@ from npr_cli.main import npr as root
 
 COMMANDS = [
     "ckpt",
+    "compare",
     "completion",
     "data",
     "doctor",
@@ -26,6 +27,7 @@ COMMANDS = [
     "gradcheck",
     "models",
     "presets",
+    "report",
     "resume",
     "sample",
     "tasks",

@@ -90,7 +90,7 @@ def test_gradients_are_shown_as_powers_of_ten(tmp_path):
     found = inspected(run, 10_000)
     assert [entry["step"] for entry in found.found] == [2, 4]
     assert decoded(found.found[1]["gradient"]["1"]) == pytest.approx([t - 5 - 1 + 1 for t in range(5)], abs=1e-3)
-    assert found.found[0]["time"] == {"0": 5, "1": 5}
+    assert found.found[0]["time"] == 5
     assert found.messages == []
 
 
@@ -112,13 +112,14 @@ def test_inspections_that_do_not_fit_are_left_out_evenly(tmp_path):
     assert found.messages == ["3 of 9 stored inspections are shown, evenly spread."]
 
 
-def test_an_unreadable_inspection_is_left_out_and_named(tmp_path):
+@pytest.mark.parametrize("step", [1, 2])
+def test_an_unreadable_inspection_is_left_out_and_named(tmp_path, step):
     run = inspect_run(write_run(tmp_path / "one", rows(4)), [1, 2, 3])
-    inspections(run)[2].write_bytes(b"torn")
+    inspections(run)[step].write_bytes(b"torn")
     found = inspected(run, 10_000)
-    assert [entry["step"] for entry in found.found] == [1, 3]
+    assert [entry["step"] for entry in found.found] == [kept for kept in (1, 2, 3) if kept != step]
     assert len(found.messages) == 1
-    assert "step-00000002.safetensors' is damaged" in found.messages[0]
+    assert f"step-0000000{step}.safetensors' is damaged" in found.messages[0]
 
 
 def test_a_run_without_inspections_says_how_to_get_them(tmp_path):
@@ -242,3 +243,12 @@ def test_notes_tell_what_the_command_cannot(tmp_path):
 
 def test_inspection_of_the_samples_is_what_the_names_say():
     assert inspection(times=3)["layers.0.dh_norm"].values.tolist() == [1e-3, 1e-2, 1e-1]
+
+
+def test_layers_of_other_lengths_do_not_share_an_axis(tmp_path):
+    run = write_run(tmp_path / "one", rows(4))
+    found = {f"layers.{i}.dh_norm": Series(np.ones(length), ("time",)) for i, length in enumerate((5, 3, 5))}
+    write_inspection(Disk(), run, 4, found)
+    shown = inspected(run, 10_000)
+    assert list(shown.found[0]["gradient"]) == ["0", "2"]
+    assert shown.messages == ["Step 4: gradients of layers of another length than the first are not shown."]

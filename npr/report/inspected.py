@@ -28,7 +28,7 @@ class Inspected(NamedTuple):
     ----------
     found : list of dict
         One entry for each training step: "step", and per kind ("gradient", "spectrum", "u", "gamma") a dict from
-        the layer's name to encoded arrays; "time" has the steps of the sequence, maybe more than its columns.
+        the layer's name to encoded arrays; "time" is the length of the sequence, maybe more than its columns.
     messages : list of str
         What could not be read or is not shown.
     """
@@ -64,6 +64,11 @@ def inspected(run: Path, room: int) -> Inspected:
         for step in steps
         if (snapshot := _read(paths[int(step)], messages)) is not None
     ]
+    for entry in found:
+        if entry.pop("unequal"):
+            messages.append(
+                f"Step {entry['step']}: gradients of layers of another length than the first are not shown."
+            )
     gaps = sum(entry.pop("gaps") for entry in found)
     if gaps:
         messages.append(f"{gaps:,} values of its inspections are NaN or infinite: they are shown as gaps.")
@@ -100,6 +105,7 @@ def _entry(snapshot: Snapshot) -> dict[str, Any]:
     gradients = _of_kind(snapshot, "dh_norm")
     return {
         **_gradient(gradients),
+        "unequal": len({len(values) for values in gradients.values()}) > 1,
         "spectrum": {layer: levels(values) for layer, values in _of_kind(snapshot, "eigenvalues").items()},
         "u": {layer: levels(values) for layer, values in _of_kind(snapshot, "u").items()},
         "gamma": {layer: levels(values) for layer, values in _of_kind(snapshot, "gamma").items()},
@@ -110,12 +116,15 @@ def _entry(snapshot: Snapshot) -> dict[str, Any]:
 def _gradient(norms: dict[str, Array]) -> dict[str, Any]:
     """log10 of the gradient norms: the largest of each stretch of time where there are more steps than columns."""
     encoded = {}
+    length = len(next(iter(norms.values()), ()))
     for layer, values in norms.items():
+        if len(values) != length:
+            continue
         columns = largest(np.asarray(values, np.float64), COLUMNS)
         columns[columns < 0] = np.nan
         with np.errstate(divide="ignore"):
             encoded[layer] = levels(np.log10(columns))
-    return {"gradient": encoded, "time": {layer: len(values) for layer, values in norms.items()}}
+    return {"gradient": encoded, "time": length}
 
 
 def _of_kind(snapshot: Snapshot, kind: str) -> dict[str, Array]:

@@ -38,7 +38,7 @@ function cellText(layer, edges, column, log10) {
 function gradientTrace(entry) {
   const layers = Object.keys(entry.gradient);
   const logs = layers.map((layer) => values(entry.gradient[layer]));
-  const edges = columnEdges(entry.time[layers[0]], logs[0].length);
+  const edges = columnEdges(entry.time, logs[0].length);
   return {
     type: "heatmap",
     x: edges.map((edge) => edge - 0.5),
