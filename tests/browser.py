@@ -91,8 +91,8 @@ class Browser:
 
     def move(self, x: float, y: float) -> None:
         """Put the mouse somewhere, arriving from nearby as a hand would."""
-        for place in (x - 3, x):
-            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=place, y=y)
+        for place in (y - 3, y):
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=place)
 
     def press(self, key: str) -> None:
         """Press and release a key such as "Tab", "ArrowLeft" or " "."""
