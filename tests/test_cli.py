@@ -19,6 +19,7 @@ from npr_cli.main import npr as root
 
 COMMANDS = [
     "ckpt",
+    "compare",
     "completion",
     "data",
     "doctor",
@@ -27,6 +28,7 @@ COMMANDS = [
     "inspect",
     "models",
     "presets",
+    "report",
     "resume",
     "sample",
     "tasks",

@@ -97,7 +97,32 @@ def read_rows(path: Path) -> list[Row]:
     -------
     list of dict
     """
-    return _scan(path.read_bytes())[0] if path.exists() else []
+    return read_log(path)[0]
+
+
+def read_log(path: Path) -> tuple[list[Row], int]:
+    """Rows of a metrics file, and where they end if that is not the end of the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that does not exist has no rows.
+
+    Returns
+    -------
+    list of dict
+        The rows before the first damaged line.
+    int
+        Number of that line, from 1; 0 if there is none. A torn last line is none: the run may be writing it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    data = path.read_bytes() if path.exists() else b""
+    rows, size = _scan(data)
+    return rows, len(rows) + 1 if b"\n" in data[size:] else 0
 
 
 def _scan(data: bytes, last_step: int | None = None) -> tuple[list[Row], int]:
