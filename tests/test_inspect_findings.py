@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -124,3 +126,8 @@ def test_an_overflow_is_told_and_stops_nothing() -> None:
         found = thorough(s)
     assert verdicts(found)["layers.0."].word == "exploding"
     json.dumps({"layers": finite(summary(found)), "series": to_json(found)}, allow_nan=False)
+
+
+def test_a_training_without_inspections_needs_no_linear_algebra() -> None:
+    code = "import sys, npr.training; sys.exit('scipy.linalg' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,46 +6,41 @@ seen = observe(Subject(model, params, buffers, x, loss, backend))
 seen.series["layers.0.dh"].norm("sequence", "unit").values      # ||dL/dh_t|| for every t
 """
 
-from npr.inspect.activity import activity
-from npr.inspect.inspection import brief, thorough, verdicts
-from npr.inspect.jacobians import growth_rates, singular_values, step_jacobians
-from npr.inspect.series import Series
-from npr.inspect.shares import parameter_shares
-from npr.inspect.spectrum import (
-    departure,
-    eigenvalues,
-    fisher_memory,
-    own_parts,
-    recurrent_matrices,
-    schur_form,
-    time_constants,
-)
-from npr.inspect.subject import Subject
-from npr.inspect.through_time import Observation, norms, observe, unit_norms
-from npr.inspect.verdict import Verdict, verdict
+from __future__ import annotations
 
-__all__ = [
-    "Observation",
-    "Series",
-    "Subject",
-    "Verdict",
-    "activity",
-    "brief",
-    "departure",
-    "eigenvalues",
-    "fisher_memory",
-    "growth_rates",
-    "norms",
-    "observe",
-    "own_parts",
-    "parameter_shares",
-    "recurrent_matrices",
-    "schur_form",
-    "singular_values",
-    "step_jacobians",
-    "thorough",
-    "time_constants",
-    "unit_norms",
-    "verdict",
-    "verdicts",
-]
+import importlib
+from typing import Any
+
+# Names are imported when they are asked for: a training without inspections needs none, and no SciPy.
+_HOME = {
+    "saturation": ("activity",),
+    "inspection": ("brief", "thorough", "verdicts"),
+    "jacobians": ("growth_rates", "singular_values", "step_jacobians"),
+    "series": ("Series",),
+    "shares": ("parameter_shares",),
+    "spectrum": (
+        "departure",
+        "eigenvalues",
+        "fisher_memory",
+        "own_parts",
+        "recurrent_matrices",
+        "schur_form",
+        "time_constants",
+    ),
+    "subject": ("Subject",),
+    "through_time": ("Observation", "norms", "observe", "unit_norms"),
+    "trend": ("Verdict", "verdict"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'npr.inspect' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"npr.inspect.{_MODULE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_MODULE)

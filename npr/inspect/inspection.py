@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from npr.inspect.activity import activity
 from npr.inspect.jacobians import growth_rates, singular_values, step_jacobians
+from npr.inspect.saturation import activity
 from npr.inspect.series import Found, Series
 from npr.inspect.shares import parameter_shares
 from npr.inspect.spectrum import departure, eigenvalues, fisher_memory, own_parts, recurrent_matrices, time_constants
 from npr.inspect.subject import Subject
 from npr.inspect.through_time import norms, observe, unit_norms
-from npr.inspect.verdict import Verdict, verdict
+from npr.inspect.trend import Verdict, verdict
 
 _LINEAR_STEPS = _GROWTH_STEPS = 200
 _PARTS = 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -13,7 +14,6 @@ from npr.training import guard
 from npr.training.evaluation import Stopped, reestimated, score
 from npr.training.events import Events, Start, Step
 from npr.training.finish import measure_test, record
-from npr.training.inspector import Inspector
 from npr.training.parts import Parts, Weights
 from npr.training.result import Result, labelled
 from npr.training.run_folder import RunFolder
@@ -47,13 +47,19 @@ class Trainer:
     ) -> None:
         self.folder, self.config, self.parts, self.state, self.events = folder, config, parts, state, events
         self._checkpoints = folder.checkpoints(parts.train.keep, events.on_message)
-        self._inspector = Inspector(folder, parts, events)
+        self._look = self._looker() if parts.train.inspect_every else lambda state: None
         self._stop = StopRequest()
         self._began = time.monotonic() - state.seconds
         self._over = ""
         self._saved = self._mark()
         self._scores: dict[str, float] = {}
         self._failures = 0
+
+    def _looker(self) -> Callable[[TrainingState], None]:
+        """What stores inspections; imported here because it needs all of SciPy's linear algebra."""
+        from npr.training.inspector import Inspector
+
+        return Inspector(self.folder, self.parts, self.events).look
 
     def run(self) -> Result:
         """Train to the end, then measure the best state on the test split.
@@ -78,7 +84,7 @@ class Trainer:
                 if self.state.step:
                     self._settle()
                 else:
-                    self._inspector.look(self.state)
+                    self._look(self.state)
                 while not self._over:
                     self._advance()
                     self._settle()
@@ -132,7 +138,7 @@ class Trainer:
             self._validate()
         if self._row_due():
             self._log()
-        self._inspector.look(self.state)
+        self._look(self.state)
         if self._stop:
             self._save(must=True)
             raise self._interrupted()
