@@ -50,6 +50,18 @@ _PTB: Preset = {
     **rmsprop("NN S", 1e-3, 0.99),
     "hidden_size": (475, "NN S: 1.41 bits per character (ndminhkhoi46/asRNN); also 1024 with 0.008"),
 }
+_QUICKER = "ours: the protocol of NN has 264 updates an epoch; four times as many, with a rate that falls to 0"
+_FASTER: Preset = {
+    **without(text.PTB, "schedule_patience", "schedule_gamma"),
+    **_JOINT,
+    "hidden_size": (475, "NN S"),
+    "batch_size": (32, _QUICKER),
+    "optimizer": ("adam", _QUICKER),
+    "lr": (2e-3, _QUICKER),
+    "clip_norm": (1.0, _QUICKER),
+    "schedule": ("cosine", _QUICKER),
+    "epochs": (12, "under an hour on two cores"),
+}
 _BIASES: Preset = {
     "recurrent_init": ("uniform-0.08", "KA and CH: every parameter"),
     "two_biases": (True, "KA and CH"),
@@ -77,6 +89,7 @@ TABLE: Table = {
     ("lstm", "charlm"): {
         "laptop": text.LAPTOP,
         "paper": _PTB,
+        "ptb": _FASTER,
         "paper-300": {**_PTB, **text.LONG, **rmsprop("NN S", 3e-3, 0.99)},
         "char-rnn": _KA,
         "chainer": _CH,
