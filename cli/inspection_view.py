@@ -11,7 +11,7 @@ from npr.inspect.summary import gradient_table, summary
 from npr_cli.sparkline import sparkline
 
 _ROWS = 12
-_CHANNELS = "||dL/dh_t||, first step to last"
+_CHANNELS = "||dL/dh_t||, as it reads"
 
 
 def lines(found: Found) -> list[str]:
@@ -60,13 +60,18 @@ def _facts(row: Mapping[str, Any]) -> list[str]:
     if "time_constant" in row:
         tau = row["time_constant"]
         out.append(f"median time constant {_number(tau)} steps" if math.isfinite(tau) else "time constants infinite")
+    if "gate_radius" in row:
+        radii = ", ".join(f"{gate} {radius:.3g}" for gate, radius in row["gate_radius"].items())
+        out.append(f"spectral radius of {radii}")
     if "gamma" in row:
         out.append(f"gamma {row['gamma']['least']:.4g} to {row['gamma']['largest']:.4g}")
     if "singular_values" in row:
         s = row["singular_values"]
         out.append(f"singular values of dh_t/dh_(t-1) {s['least']:.2g} to {s['largest']:.3g}")
     if "growth" in row:
-        out.append(f"fastest growth {row['growth']['largest']:+.3g} nats per step")
+        rate = row["growth"]["largest"]
+        text = f"fastest growth {rate:+.3g} nats per step"
+        out.append(text if math.isfinite(rate) else "the product of the step Jacobians is 0")
     for name, words in (("saturated", "saturated"), ("silent", "of the states 0")):
         if row.get(name):
             out.append(f"{100 * row[name]:.1f} % {words}")

@@ -78,6 +78,15 @@ def test_what_cannot_be_looked_at(cli: Cli, args: list[str], code: int, says: st
     assert says in done.err
 
 
+@pytest.mark.parametrize("place", [("--npz", "missing/all.npz"), ("--plot", "file/pictures")])
+def test_where_nothing_can_be_written_is_told_first(cli: Cli, place: tuple[str, str]) -> None:
+    Path("file").write_text("in the way")
+    done = cli("inspect", "--model", "rnn", "--task", "adding", *place)
+    assert done.code == 5
+    assert "hoose another place" in done.err
+    assert "loss" not in done.out
+
+
 def test_a_run_brings_its_own_configuration(cli: Cli) -> None:
     cli("train", "-q", *SHORT)
     done = cli("inspect", 1, "--hidden-size", 4)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from inspected import MODELS, subject
 
+from npr import registry
 from npr.inspect import Series, activity, brief, norms, observe, thorough, unit_norms, verdict, verdicts
 from npr.inspect.plain import finite, to_json, to_npz
 from npr.inspect.summary import gradient_table, summary
+from npr.params import pack
 
 STEPS = np.arange(100)
 
@@ -109,11 +111,43 @@ def test_a_single_step_can_be_looked_at() -> None:
     assert "layers.0.dh_norm" in thorough(subject("gru", steps=1))
 
 
-def test_two_directions_are_looked_at_without_steps() -> None:
-    s = subject("lstm", bidirectional=True)
+DIRECTED = [name for name in MODELS if hasattr(registry.models.get(name), "bidirectional")]
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_two_directions_are_looked_at_without_steps(name: str) -> None:
+    s = subject(name, bidirectional=True)
     found = thorough(s)
     assert "layers.0.backward.dh_norm" in found
     assert not any(name.endswith((".growth", ".share")) for name in found)
+    assert list(summary(found))[:2] == ["layers.0.forward.", "layers.0.backward."]
+
+
+def test_sequences_of_unequal_lengths_are_judged_from_their_ends() -> None:
+    s = subject("rnn", steps=60, batch=6, activation="identity", layers=1)
+    Q = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+    s = s._replace(params=pack({**s.params, "layers.0.recurrent.W": 0.9 * Q}))
+    for lengths in (None, np.array([60, 10, 12, 15, 20, 25])):
+        found = verdicts(brief(s._replace(lengths=lengths)))["layers.0."]
+        assert found.word == "vanishing"
+        assert abs(found.rate - np.log(0.9)) < 0.02
+
+
+def test_an_identity_has_a_spectrum_too() -> None:
+    s = subject("irnn", layers=1)
+    s = s._replace(params=s.model.init(np.random.default_rng(0), np.float64)[0])
+    np.testing.assert_allclose(brief(s)["layers.0.eigenvalues"].values, [[1, 0]] * 4)
+    assert "layers.0.i.eigenvalues" not in brief(subject("lstm"))
+    assert "layers.0.i.eigenvalues" in thorough(subject("lstm"))
+    assert "layers.0.eigenvalues" not in thorough(subject("indrnn"))
+
+
+def test_shares_say_at_which_steps_they_end() -> None:
+    found = thorough(subject("rnn", steps=250, layers=1))
+    at = found["share_at"].values
+    assert len(at) == len(found["readout.W.share"].values) == 84
+    assert at[:2].tolist() == [0, 3]
+    assert at[-1] == 249
 
 
 def test_an_overflow_is_told_and_stops_nothing() -> None:

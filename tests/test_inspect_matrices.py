@@ -111,3 +111,23 @@ def test_memory_is_the_curvature_of_the_likelihood() -> None:
     covariance = sum(P.T @ P for P in powers)
     wanted = [v @ P @ np.linalg.inv(covariance) @ (v @ P) for P in powers]
     np.testing.assert_allclose(fisher_memory(M, v, steps).values, wanted, rtol=1e-8)
+
+
+@pytest.mark.parametrize("radius", [1.05, 1.09])
+def test_memory_of_a_normal_matrix_adds_up_to_one(radius: float) -> None:
+    values = np.linspace(-1, 1, 7) * radius
+    symmetric = Q @ np.diag(values) @ Q.T
+    v = np.ones(7) / np.sqrt(7)
+    assert abs(fisher_memory(symmetric, v, 200).values.sum() - 1) < 1e-7
+
+
+def test_memory_that_cannot_be_told_is_refused() -> None:
+    with pytest.raises(np.linalg.LinAlgError):
+        fisher_memory(np.diag([3.0, 1.0]), np.array([1.0, 0.0]), 200)
+
+
+def test_u_is_the_one_that_the_recurrence_uses() -> None:
+    s = subject("indrnn", u_bound="clip", u_min=0.2, u_max=0.3, last_u="as-others")
+    u = np.abs(own_parts(s)["layers.0.u"].values)
+    assert ((u >= 0.2) & (u <= 0.3)).all()
+    np.testing.assert_allclose(np.abs(np.diag(recurrent_matrices(s)["layers.0."])), u)

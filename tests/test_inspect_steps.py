@@ -120,3 +120,10 @@ def test_two_directions_have_no_steps() -> None:
     params, buffers = both.init(np.random.default_rng(0), np.float64)
     with pytest.raises(ConfigError, match="two directions"):
         step_jacobians(s._replace(model=both, params=params, buffers=buffers))
+
+
+def test_a_clip_of_the_gradient_is_no_part_of_the_jacobian() -> None:
+    free, clipped = subject("indrnn"), subject("indrnn", step_clip=0.01)
+    for one, two in ((step_jacobians(free), step_jacobians(clipped)), (growth_rates(free), growth_rates(clipped))):
+        for name, series in one.items():
+            np.testing.assert_array_equal(series.values, two[name].values)

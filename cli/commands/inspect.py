@@ -42,8 +42,9 @@ def command(run: str | None, at: int | None, sequences: int, tail: int | None, *
     """
     import numpy as np
 
+    from npr.errors import StorageError
     from npr.inspect import thorough
-    from npr.inspect.figures import require_matplotlib, save_figures
+    from npr.inspect.figures import prepared, require_matplotlib, save_figures
     from npr.inspect.plain import to_npz
     from npr.training.storage import Disk, replace_file
     from npr_cli import inspection_view
@@ -51,6 +52,9 @@ def command(run: str | None, at: int | None, sequences: int, tail: int | None, *
     as_json, npz, plot, quiet = (values.pop(key) for key in ("as_json", "npz", "plot", "quiet"))
     if plot:
         require_matplotlib()
+        prepared(plot)
+    if npz and not npz.resolve().parent.is_dir():
+        raise StorageError(f"Cannot write '{npz}': there is no such folder. Make it, or choose another place.")
     place = _place(run, at, (sequences, tail or 0), values, quiet)
     # Overflow is a finding here, not an accident.
     with np.errstate(all="ignore"):

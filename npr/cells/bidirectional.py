@@ -12,6 +12,7 @@ import numpy as np
 
 from npr.cells import gradients
 from npr.cells.base import Cell
+from npr.cells.gradients import Given
 from npr.context import GradSignal, Pass, Signal
 from npr.params import Array, Buffers, Params, prefixed, scope
 from npr.slices import Slicing
@@ -121,11 +122,11 @@ class BidirectionalCell:
             first = 0
         else:
             late[...] = dy.raw[..., n : 2 * n]
-        parts = (dy, halves[0], carries[0], gx)
-        grads, signal = gradients.backward(self.ahead, run.within(AHEAD), cache.ahead, *parts)
+        given = Given(dy, halves[0], carries[0], gx)
+        grads, signal = gradients.backward(self.ahead, run.within(AHEAD), cache.ahead, given)
         turned = None if gx is None else run.buffer(self.input_size)
-        parts = (GradSignal(late, 0, first), halves[1], carries[1], turned)
-        more, other = gradients.backward(self.back, run.within(BACK), cache.back, *parts)
+        given = Given(GradSignal(late, 0, first), halves[1], carries[1], turned)
+        more, other = gradients.backward(self.back, run.within(BACK), cache.back, given)
         if gx is not None and turned is not None:
             gx[:, 1:, :, : self.input_size] += _reversed(run, turned, run.buffer(self.input_size))[:, 1:]
         carry[..., :size], carry[..., size:] = carries

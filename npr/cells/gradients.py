@@ -7,7 +7,7 @@ above and, along the recurrence, from delta_{t+1}.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,22 +16,29 @@ from npr.context import GradSignal, Pass, Signal
 from npr.params import Array, Params
 
 
-def backward(
-    cell: Cell, run: Pass, cache: Any, dy: GradSignal, mask: Array, carry: Array, gx: Array | None
-) -> tuple[Params, GradSignal]:
+class Given(NamedTuple):
+    """What a cell's backward pass is given; see `npr.cells.base.Cell`."""
+
+    dy: GradSignal
+    mask: Array
+    carry: Array
+    gx: Array | None
+
+
+def backward(cell: Cell, run: Pass, cache: Any, given: Given) -> tuple[Params, GradSignal]:
     """`cell.backward`, which also keeps delta and dh if the context asks for "gradients"."""
     wide = cell.widened(run, cache) if run.wants("gradients") else None
     if wide is None:
-        return cell.backward(run, cache, dy, mask, carry, gx)
+        return cell.backward(run, cache, *given)
     other, inputs = wide
     D = cell.input_size
     # The kernel may write over dy and carry.
-    drive = arriving(run, dy, mask, cell.hidden_size)
-    last = carry.copy()
+    drive = arriving(run, given.dy, given.mask, cell.hidden_size)
+    last = given.carry.copy()
     target = run.buffer(other.input_size)
-    grads, signal = other.backward(run, inputs, dy, mask, carry, target)
+    grads, signal = other.backward(run, inputs, *given._replace(gx=target))
     cell.keep_gradients(run, cache, target[..., D:], drive, last)
-    return narrowed(grads, D), handed_down(signal, target, D, gx)
+    return narrowed(grads, D), handed_down(signal, target, D, given.gx)
 
 
 def widened(run: Pass, x: Signal, W_in: Array) -> tuple[Signal, Array]:

@@ -98,9 +98,7 @@ class GRUCell(GatedCell):
         if run.wants("h"):
             run.keep("h", states.h)
         if run.wants("gates"):
-            self.gates.keep(run, values)
-            if self.update == "new":
-                run.kept[run.place + "z"] = 1 - run.kept[run.place + "z"]
+            self.gates.keep(run, self._as_named(values))
         return GRUCache(x, W_in, W_rec, states)
 
     def backward(
@@ -146,6 +144,13 @@ class GRUCell(GatedCell):
         sign = -1 if self.update == "new" else 1
         run.keep("delta", delta * np.repeat(np.array([1, sign, 1], run.dtype), n))
         run.keep("dh", dh)
+
+    def _as_named(self, values: Array) -> Array:
+        """Values (S, 4, T, R, N) with z as the cell's equation has it."""
+        if self.update == "new":
+            values = values.copy()
+            values[:, 1] = 1 - values[:, 1]
+        return values
 
     def _turned(self, stacked: Array) -> Array:
         """The arrays of all gates (..., 3N) with those of z negated where z weighs the new state:

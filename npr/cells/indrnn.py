@@ -103,7 +103,7 @@ class IndRNN:
     ) -> tuple[Params, GradSignal]:
         """Gradients of W_in, bias and u; gx gets (with add: gains) dL/dx; carry (S, R, N): dL/dh_T becomes dL/dh_0."""
         if run.wants("gradients"):
-            return self._keeping(run, params, cache, drive, carry, gx, add)
+            return self._keeping(run, params, cache, drive, (carry, gx, add))
         cut, n = run.slicing, self.hidden_size
         kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
         row_sums = np.empty((cut.slices, cut.rows, n), run.dtype)
@@ -127,10 +127,11 @@ class IndRNN:
         return grads, GradSignal(target, 0, 0, *sums)
 
     def _keeping(
-        self, run: Pass, params: Params, cache: IndRNNCache, drive: Drive, carry: Array, gx: Array | None, add: bool
+        self, run: Pass, params: Params, cache: IndRNNCache, drive: Drive, rest: tuple[Array, Array | None, bool]
     ) -> tuple[Params, GradSignal]:
         """As `backward`, which also keeps delta_t = dL/da_t and dh_t = dL/dh_t; see `npr.cells.gradients`."""
         D, n = self.input_size, self.hidden_size
+        carry, gx, add = rest
         quiet = run._replace(context=run.context._replace(keep=frozenset()))
         h = cache.h[..., cache.column : cache.column + n]
         free = np.empty((0, 0, 0), run.dtype)

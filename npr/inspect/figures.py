@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npr.errors import ConfigError
+from npr.errors import ConfigError, StorageError
 from npr.inspect.series import Found
 
 FORMATS = ("png", "svg")
@@ -27,6 +27,21 @@ def require_matplotlib() -> None:
         raise ConfigError("Figures need matplotlib, which is not installed: pip install 'npr[plot]'.")
 
 
+def prepared(folder: Path) -> Path:
+    """The folder for figures, made if need be.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"Cannot make the folder '{folder}': {error.strerror}. Choose another place.") from error
+    return folder
+
+
 def save_figures(found: Found, folder: Path, title: str = "") -> list[Path]:
     """Draw what was found, each figure as PNG and SVG.
 
@@ -35,7 +50,7 @@ def save_figures(found: Found, folder: Path, title: str = "") -> list[Path]:
     found : dict of Series
         From `thorough` or `brief`.
     folder : Path
-        Where to; made if need be, files of the same names are replaced.
+        Where to; files of the same names are replaced.
     title : str
         Above every figure.
 
@@ -55,7 +70,6 @@ def save_figures(found: Found, folder: Path, title: str = "") -> list[Path]:
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, draw in _FIGURES.items():
         figure = Figure(figsize=(7, 4), layout="constrained")
@@ -109,7 +123,8 @@ def _shares(axes: Any, found: Found) -> bool:
         name: float(found[name.removesuffix("share") + "norm"].values) for name in found if name.endswith(".share")
     }
     for name in sorted(whole, key=lambda name: -whole[name])[:8]:
-        axes.plot(np.cumsum(found[name].values), label=name.removesuffix(".share"), linewidth=1)
+        so_far = np.cumsum(found[name].values)
+        axes.plot(found["share_at"].values, so_far, label=name.removesuffix(".share"), linewidth=1)
     axes.set(xlabel="time step t", ylabel="share of the gradient from steps up to t")
     _legend(axes, len(whole))
     return bool(whole)

@@ -18,7 +18,8 @@ _PARTS = 100
 
 
 def brief(subject: Subject) -> dict[str, Series]:
-    """What costs about two updates: norms through time, eigenvalues, u or gamma, saturated and dead units.
+    """What costs about two updates: norms through time, eigenvalues of layers with one matrix, u or gamma, saturated
+    and dead units.
 
     Parameters
     ----------
@@ -33,8 +34,8 @@ def brief(subject: Subject) -> dict[str, Series]:
     observation = observe(subject)
     return {
         "loss": Series(np.array(observation.loss), ()),
-        **norms(observation),
-        **eigenvalues(_single(recurrent_matrices(subject))),
+        **norms(observation, subject.ends),
+        **eigenvalues(_whole(recurrent_matrices(subject), subject)),
         **own_parts(subject),
         **activity(subject, observation),
     }
@@ -65,9 +66,9 @@ def thorough(subject: Subject, jacobians: int = 16, exponents: int = 16) -> dict
     matrices = recurrent_matrices(subject)
     found = {
         "loss": Series(np.array(observation.loss), ()),
-        **norms(observation),
+        **norms(observation, subject.ends),
         **unit_norms(observation),
-        **eigenvalues(_single(matrices)),
+        **eigenvalues({place: W for place, W in matrices.items() if place + "u" not in subject.params}),
         **own_parts(subject),
         **activity(subject, observation),
         **_of_matrices(subject, matrices),
@@ -80,14 +81,19 @@ def thorough(subject: Subject, jacobians: int = 16, exponents: int = 16) -> dict
 
 
 def verdicts(found: Found) -> dict[str, Verdict]:
-    """What the norms of dL/dh_t say, by place."""
-    end = "dh_norm"
-    return {name.removesuffix(end): verdict(series.values) for name, series in found.items() if name.endswith(end)}
+    """What the norms of dL/dh_t say, by place; of sequences that differ in length those from their ends on."""
+    places = [name.removesuffix("dh_norm") for name in found if name.endswith("dh_norm")]
+    ragged = {place: found.get(place + "dh_from_end") for place in places}
+    return {
+        place: verdict(found[place + "dh_norm"].values if from_end is None else from_end.values[::-1])
+        for place, from_end in ragged.items()
+    }
 
 
-def _single(matrices: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The matrices that are neither diagonal, where u says it all, nor one of several gates."""
-    return {place: W for place, W in matrices.items() if np.count_nonzero(W - np.diag(np.diag(W)))}
+def _whole(matrices: dict[str, np.ndarray], subject: Subject) -> dict[str, np.ndarray]:
+    """The matrices of layers that have one, not those of gates, nor of IndRNN, where u says it all."""
+    gates = {place for place in matrices if len(place.split(".")[-2]) == 1 and not place.split(".")[-2].isdigit()}
+    return {place: W for place, W in matrices.items() if place not in gates and place + "u" not in subject.params}
 
 
 def _of_matrices(subject: Subject, matrices: dict[str, np.ndarray]) -> dict[str, Series]:
@@ -98,14 +104,15 @@ def _of_matrices(subject: Subject, matrices: dict[str, np.ndarray]) -> dict[str,
         try:
             memory = fisher_memory(W, v / np.linalg.norm(v), min(subject.steps, _LINEAR_STEPS))
         except (np.linalg.LinAlgError, ValueError):
-            # The noise has grown beyond what a float can hold: there is no memory to speak of.
-            continue
+            continue  # no figure is better than a wrong one
         found[place + "fisher_memory"] = memory
     return found
 
 
 def _of_steps(subject: Subject, jacobians: int, exponents: int) -> dict[str, Series]:
-    shares = parameter_shares(subject, -(-subject.steps // _PARTS))
+    chunk = -(-subject.steps // _PARTS)
+    shares = parameter_shares(subject, chunk)
+    shares["share_at"] = Series(np.arange(subject.steps, 0, -chunk)[::-1] - 1.0, ("time",))
     last = int(subject.ends[0])
     if last < 2:
         return shares

@@ -7,6 +7,7 @@ backward passes over one step, one for each row, so that they hold for every net
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,7 +35,7 @@ def step_jacobians(subject: Subject, times: Sequence[int] | None = None, sequenc
     dict of Series
         "layers.<i>.jacobian" (time, to, from): one matrix for every entry of `times`.
     """
-    unrolled = Unrolled(subject).only(sequence)
+    unrolled = _unclipped(subject).only(sequence)
     found: list[list[Array]] = [[] for _ in unrolled.sizes]
     for t in times if times is not None else range(1, unrolled.subject.steps):
         rows = _pulled(unrolled, t, [np.eye(n) for n in unrolled.sizes])
@@ -80,7 +81,7 @@ def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, last: int
 
     Source: Benettin et al., Meccanica 15 (1980); Engelken, Wolf and Abbott, arXiv 2006.02427.
     """
-    unrolled = Unrolled(subject).only(sequence)
+    unrolled = _unclipped(subject).only(sequence)
     rng = np.random.default_rng(0)
     rows = [np.linalg.qr(rng.normal(size=(n, min(count, n))))[0].T for n in unrolled.sizes]
     total = [np.zeros(len(V)) for V in rows]
@@ -96,6 +97,13 @@ def growth_rates(subject: Subject, count: int = 16, sequence: int = 0, last: int
         f"layers.{i}.growth": Series(np.sort(sums / max(1, len(steps)))[::-1], ("exponent",))
         for i, sums in enumerate(total)
     }
+
+
+def _unclipped(subject: Subject) -> Unrolled:
+    """Without a clip of the gradient, which is no part of the derivative."""
+    if getattr(subject.model, "step_clip", 0.0):
+        subject = subject._replace(model=dataclasses.replace(subject.model, step_clip=0.0))  # type: ignore[type-var]
+    return Unrolled(subject)
 
 
 def _pulled(unrolled: Unrolled, t: int, vectors: list[Array]) -> list[Array]:

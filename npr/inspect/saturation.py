@@ -28,13 +28,13 @@ def activity(subject: Subject, observation: Observation) -> dict[str, Series]:
     Returns
     -------
     dict of Series
-        For every layer "<place>saturated" (time,), the share of units, for activations that saturate; "<place>dead"
-        (unit,), 1 for dead; "<place>silent" (time,), the share of states that are 0; for a gate
-        "<place><gate>.saturated" (time,).
+        "live" (time,), the number of sequences that have this step. For every layer "<place>saturated" (time,), the
+        share of units, for activations that saturate; "<place>dead" (unit,), 1 for dead; "<place>silent" (time,), the
+        share of states that are 0; for a gate "<place><gate>.saturated" (time,).
     """
     valid = np.arange(subject.steps)[:, None] < subject.ends
     count = valid.sum(1)
-    found: dict[str, Series] = {}
+    found = {"live": Series(count.astype(np.float64), ("time",))}
     for name, series in observation.series.items():
         place, last = name.rpartition(".")[0] + ".", name.rpartition(".")[2]
         values = series.values

@@ -11,6 +11,7 @@ from npr.inspect.subject import Subject
 from npr.params import Array
 
 _RECURRENT = ("recurrent.W", "W_rec")
+_WELL, _ILL = 1e6, 1e8  # condition numbers up to which eight digits of J are sure
 
 
 def recurrent_matrices(subject: Subject) -> dict[str, Array]:
@@ -34,7 +35,7 @@ def recurrent_matrices(subject: Subject) -> dict[str, Array]:
             if name.endswith("." + end):
                 found[name.removesuffix(end)] = value.astype(np.float64)
         if name.endswith(".u"):
-            found[name.removesuffix("u")] = np.diag(value.astype(np.float64))
+            found[name.removesuffix("u")] = np.diag(_effective(explicit, value))
     return found or _rotations(explicit)
 
 
@@ -42,7 +43,17 @@ def _rotations(s: Subject) -> dict[str, Array]:
     if not any(name.endswith(("theta", "theta_even")) for name in s.params):
         return {}
     cache = s.model.forward(s.context(), s.params, s.buffers, s.x[:1]).cache
-    return {f"layers.{i}.": written_out(cache.run, own).astype(np.float64) for i, (own, _) in enumerate(cache.layers)}
+    found = {}
+    for i, (own, _) in enumerate(cache.layers):
+        both = {"forward.": own.ahead, "backward.": own.back} if hasattr(own, "ahead") else {"": own}
+        for direction, single in both.items():
+            found[f"layers.{i}.{direction}"] = written_out(cache.run, single).astype(np.float64)
+    return found
+
+
+def _effective(s: Subject, u: Array) -> Array:
+    """The u that the recurrence uses, where the network clips it in its graph."""
+    return s.model.range_of_u().effective(u).astype(np.float64) if hasattr(s.model, "range_of_u") else u
 
 
 def eigenvalues(matrices: dict[str, Array]) -> dict[str, Series]:
@@ -77,7 +88,7 @@ def own_parts(subject: Subject) -> dict[str, Series]:
     for name, value in subject.params.items():
         place, _, last = name.rpartition(".")
         if last == "u":
-            found[name] = Series(value.astype(np.float64), ("unit",))
+            found[name] = Series(_effective(subject, value), ("unit",))
         elif last == "gamma" and place.endswith("recurrent"):
             found[place.removesuffix("recurrent") + "gamma"] = Series(value.astype(np.float64), ("value",))
         elif last == "T" and place.endswith("recurrent"):
@@ -98,7 +109,7 @@ def fisher_memory(W: Array, v: Array, steps: int) -> Series:
 
         J(k) = m_k C^{-1} m_k^T,   m_k = v W^k,   C = sum over k < steps of (W^k)^T W^k
 
-    J(k) tells how well the input k steps back can be read from the state; for ||v|| = 1 a normal W has sum J <= 1.
+    J(k) tells how well the input k steps back can be read from the state; for ||v|| = 1 a normal W has sum J = 1.
     Noise older than `steps` is left out, so that C exists for an orthogonal W too: then J(k) = 1 / steps.
 
     Parameters
@@ -115,14 +126,35 @@ def fisher_memory(W: Array, v: Array, steps: int) -> Series:
     Series
         J (lag,), lags 0 to K - 1.
 
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the directions of the noise differ too much in size for float64 to tell J.
+
     Source: Ganguli, Huh and Sompolinsky, PNAS 105 (2008), equation 3.
     """
     W, m = np.asarray(W, np.float64), np.asarray(v, np.float64)
-    signals = np.empty((steps, len(m)))
-    C, power = np.zeros_like(W), np.eye(len(m))
-    for k in range(steps):
-        signals[k] = m
-        C += power.T @ power
-        m, power = m @ W, power @ W
-    factor = scipy.linalg.cho_factor(C)
-    return Series(np.einsum("kn,nk->k", signals, scipy.linalg.cho_solve(factor, signals.T)), ("lag",))
+    n = len(m)
+    signals, powers = np.empty((steps, n)), np.empty((steps, n, n))
+    power = np.eye(n)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(steps):
+            signals[k], powers[k] = m, power
+            m, power = m @ W, power @ W
+    R = _factor(powers)
+    return Series(np.square(scipy.linalg.solve_triangular(R, signals.T, trans="T")).sum(0), ("lag",))
+
+
+def _factor(powers: Array) -> Array:
+    """Upper triangular R with C = R^T R, C the sum of P^T P over the powers P (K, n, n)."""
+    n = powers.shape[2]
+    if not np.isfinite(powers).all():
+        raise np.linalg.LinAlgError("powers of W overflow")
+    C = np.tensordot(powers, powers, axes=([0, 1], [0, 1]))
+    if np.linalg.cond(C) < _WELL:
+        return scipy.linalg.cholesky(C)
+    # Squares lose half of the digits: where that matters the powers themselves are factored.
+    R: Array = np.linalg.qr(powers.reshape(-1, n))[1]
+    if np.linalg.cond(R) > _ILL:
+        raise np.linalg.LinAlgError("the noise is too uneven")
+    return R

@@ -25,13 +25,13 @@ def summary(found: Found) -> dict[str, dict[str, Any]]:
         By place, as far as they are there: "gradient" (word, first, last, rate in nats per step going back,
         half_life in steps), "spectral_radius", "departure", "u" (least, median and largest |u|, how many above 1),
         "time_constant" (median, steps), "gamma" (least and largest), "singular_values" (least and largest of the step
-        Jacobians), "growth" (largest and least rate, nats per step), "saturated" and "silent" (shares), "dead" (number
-        of units), "units".
+        Jacobians), "growth" (largest and least rate, nats per step), "saturated" and "silent" (shares over units and
+        steps), "gates_saturated" and "gate_radius" by gate, "dead" (number of units), "units".
     """
     told = {place: {"gradient": judged._asdict()} for place, judged in verdicts(found).items()}
     for place, row in told.items():
         own = {name.removeprefix(place): s.values for name, s in found.items() if name.startswith(place)}
-        row |= {key: fact for key, fact in _facts(own).items() if fact is not None}
+        row |= {key: fact for key, fact in _facts(own, found["live"].values).items() if fact is not None}
     return dict(sorted(told.items(), key=lambda item: _order(item[0])))
 
 
@@ -46,7 +46,7 @@ def gradient_table(found: Found) -> list[tuple[str, float, float]]:
     return sorted(rows, key=lambda row: -row[1])
 
 
-def _facts(own: dict[str, Array]) -> dict[str, Any]:
+def _facts(own: dict[str, Array], live: Array) -> dict[str, Any]:
     facts: dict[str, Any] = {"units": len(own["dead"])}
     if "eigenvalues" in own:
         facts["spectral_radius"] = float(np.hypot(*own["eigenvalues"].T).max())
@@ -61,11 +61,13 @@ def _facts(own: dict[str, Array]) -> dict[str, Any]:
             facts[name] = _range(own[name])
     for name in ("saturated", "silent"):
         if name in own:
-            facts[name] = float(own[name].mean())
+            facts[name] = float(np.average(own[name], weights=live))
     for name in sorted(own):
-        gate, dot, last = name.partition(".")
-        if dot and last == "saturated":
-            facts.setdefault("gates_saturated", {})[gate] = float(own[name].mean())
+        gate, _, last = name.partition(".")
+        if last == "saturated":
+            facts.setdefault("gates_saturated", {})[gate] = float(np.average(own[name], weights=live))
+        if last == "eigenvalues":
+            facts.setdefault("gate_radius", {})[gate] = float(np.hypot(*own[name].T).max())
     facts["dead"] = int(own["dead"].sum())
     return facts
 
@@ -74,6 +76,7 @@ def _range(values: Array) -> dict[str, float]:
     return {"least": float(values.min()), "largest": float(values.max())}
 
 
-def _order(place: str) -> tuple[int, str]:
+def _order(place: str) -> tuple[int, bool]:
+    """By layer, and the direction that reads ahead first."""
     _, number, rest = place.split(".", 2)
-    return int(number), rest
+    return int(number), rest.startswith("backward")

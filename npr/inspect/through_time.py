@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from npr.inspect.series import Series
 from npr.inspect.subject import Subject
-from npr.params import Params
+from npr.params import Array, Params
 
 SERIES = ("time", "sequence", "unit")
 
@@ -54,14 +56,41 @@ def observe(subject: Subject) -> Observation:
     return Observation(loss, gradients, {name: Series(array, SERIES) for name, array in out.cache.kept.items()})
 
 
-def norms(observation: Observation) -> dict[str, Series]:
-    """Norms over sequences and units at every step: "<place>dh_norm", "<place>delta_norm", "<place>h_norm" (time,)."""
-    wanted = ("dh", "dc", "delta", "h")
-    return {
-        f"{name}_norm": series.norm("sequence", "unit")
-        for name, series in observation.series.items()
-        if name.rpartition(".")[2] in wanted
-    }
+def norms(observation: Observation, ends: Array | None = None) -> dict[str, Series]:
+    """Norms over sequences and units at every step.
+
+    Parameters
+    ----------
+    observation : Observation
+        From `observe`.
+    ends : Array (B,) of int, optional
+        Steps of every sequence.
+
+    Returns
+    -------
+    dict of Series
+        "<place>dh_norm", "<place>delta_norm", "<place>h_norm", of an LSTM "<place>dc_norm", each (time,). Where
+        sequences differ in length also "<place>dh_from_end" (lag,): the root of the mean of ||dL/dh||^2 over the
+        sequences that have a step so far from their own end; at a fixed t they are at different distances from it.
+    """
+    wanted, found = ("dh", "dc", "delta", "h"), {}
+    for name, series in observation.series.items():
+        last = name.rpartition(".")[2]
+        if last in wanted:
+            found[f"{name}_norm"] = series.norm("sequence", "unit")
+        if last == "dh" and ends is not None and len(set(ends.tolist())) > 1:
+            found[f"{name}_from_end"] = Series(_from_end(series.norm("unit").values, ends), ("lag",))
+    return found
+
+
+def _from_end(values: Array, ends: Array) -> Array:
+    """Root mean square of values (T, B) by distance from the end of each sequence."""
+    total, count = np.zeros(len(values)), np.zeros(len(values))
+    for column, end in zip(values.T, ends, strict=True):
+        total[:end] += column[:end][::-1] ** 2
+        count[:end] += 1
+    longest = int(ends.max())
+    return np.sqrt(total[:longest] / count[:longest])
 
 
 def unit_norms(observation: Observation) -> dict[str, Series]:

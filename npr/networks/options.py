@@ -120,11 +120,15 @@ class IndRNNOptions(Network):
         norm = None
         if self.norm != "none":
             norm = Norm(hidden_size, self.norm, self.norm_steps or self.seq_len, self.norm_momentum, self.norm_eps)
-        high = np.inf if self.u_bound == "none" else self.bound
-        bound = Bound(self.u_min, float(high), self.u_bound == "clip")
+        bound = self.range_of_u()
         in_cell = 0 if before and norm is not None else input_size
         cell = IndRNN(in_cell, hidden_size, self.activation, bound, self.step_clip)
         return Unit(cell, norm, before, self.dropout, input_size, norm if before and last else None)
+
+    def range_of_u(self) -> Bound:
+        """Bounds of |u|, and whether the graph keeps them."""
+        high = np.inf if self.u_bound == "none" else self.bound
+        return Bound(self.u_min, float(high), self.u_bound == "clip")
 
     def init_unit(self, rng: np.random.Generator, unit: Unit, last: bool) -> tuple[dict, dict]:
         """Initial parameters and buffers of one layer, in float64."""

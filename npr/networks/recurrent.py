@@ -15,6 +15,7 @@ from npr.cells import gradients
 from npr.cells.base import Cell
 from npr.cells.bidirectional import BidirectionalCell
 from npr.cells.dense import DenseCell
+from npr.cells.gradients import Given
 from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
 from npr.fields import one_of, whole, within
@@ -155,7 +156,7 @@ class RecurrentNetwork(Network):
             # In place: a tile of the gradient is read before the one below it is written over it.
             target = dy.raw if i else gx
             place = run.within(f"layers.{i}.")
-            grads, dy = gradients.backward(cell, place, inner, dy, gate(out), carries[i], target)
+            grads, dy = gradients.backward(cell, place, inner, Given(dy, gate(out), carries[i], target))
             named |= prefixed(f"layers.{i}.", grads)
         return named
 

@@ -24,6 +24,7 @@ import numpy as np
 from npr import registry
 from npr.cells import gradients
 from npr.cells.base import Cell
+from npr.cells.gradients import Given
 from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
 from npr.fields import one_of
@@ -236,7 +237,7 @@ class RRN(GatedNetwork):
         for i in range(block.last, block.first - 1, -1):
             into = target if i == block.first else run.buffer(self._sizes[i][0])
             place, inner = run.within(f"layers.{i}."), parts.cells[i - block.first]
-            grads, g = gradients.backward(self._cells[i], place, inner, g, none, carries[i], into)
+            grads, g = gradients.backward(self._cells[i], place, inner, Given(g, none, carries[i], into))
             named |= prefixed(f"layers.{i}.", grads)
         if "shortcut" in parts.linears:
             dx = run.buffer(block.input_size)
