@@ -41,7 +41,8 @@ def command(
 
     Loss, output and all gradients are compared before any clock starts; if they differ by more than a case's
     tolerance, the exit code is 7. GFLOP/s count matrix products only; "of FMA" is their share of what the tile product
-    reaches on this machine in the same run. Without torch and jax npr is timed alone: pip install "npr[bench]".
+    reaches on this machine in the same run. Peak MB are the largest resident set of a worker process, its library
+    included. Without torch and jax npr is timed alone: pip install "npr[bench]".
     """
     from npr.bench.run import chosen
 

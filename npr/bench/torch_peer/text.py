@@ -26,8 +26,10 @@ class Network(torch.nn.Module):
         self.readout = torch.nn.Linear(case.hidden_size, size, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        one_hot = self.embedding is None
-        shown = functional.one_hot(x, self.symbols).to(self.readout.weight.dtype) if one_hot else self.embedding(x)
+        if self.embedding is None:
+            shown = functional.one_hot(x, self.symbols).to(self.readout.weight.dtype)
+        else:
+            shown = self.embedding(x)
         return self.readout(self.lstm(shown)[0])
 
     def parts(self, of: str) -> Arrays:
