@@ -18,7 +18,7 @@ def table(result: dict[str, Any]) -> str:
         "of FMA",
         "to best peer",
         "peak MB",
-        "peers' MB",
+        "least peer MB",
         "goals",
     ]
     lines = [head, ["---"] * len(head), *(_cells(row, names) for row in result["cases"])]
