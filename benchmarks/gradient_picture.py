@@ -13,9 +13,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import machine
 import numpy as np
 
+from npr.bench import machine
 from npr.inspect import norms, observe, verdict
 from npr.inspect.plain import finite
 from npr.training.config import resolve

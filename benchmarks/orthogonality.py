@@ -12,9 +12,10 @@ import argparse
 import sys
 from typing import Any
 
-import machine
 import numpy as np
 import record
+
+from npr.bench import machine
 
 MODELS: dict[str, dict[str, Any]] = {
     "exprnn": {},

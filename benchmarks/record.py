@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import machine
+from npr.bench import machine
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -19,11 +19,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import clock
-import machine
 import numpy as np
 import record
-from made_text import made_text
+
+from npr.bench import clock, machine
+from npr.bench.made_text import made_text
 
 ROWS = range(423, 447)
 BASELINE = "lstm"

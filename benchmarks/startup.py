@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import machine
 import record
+
+from npr.bench import machine
 
 GOALS = {"help": 0.150, "first_update_warm": 3.0}
 FIRST_UPDATE = """

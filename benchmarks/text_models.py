@@ -14,10 +14,10 @@ import sys
 import time
 from typing import Any
 
-import clock
-import machine
 import record
-from made_text import made_text
+
+from npr.bench import clock, machine
+from npr.bench.made_text import made_text
 
 STEPS, READERS, SYMBOLS = 150, 128, 50
 CASES = ("lstm-475", "lstm-1024", "rnn-orth-1024", "exprnn-1024", "nnrnn-1024", "exprnn-1386")

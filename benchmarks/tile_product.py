@@ -14,8 +14,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import machine
 import record
+
+from npr.bench import machine
 
 
 class Row(NamedTuple):
@@ -40,7 +41,7 @@ GOAL = 100 / 103  # of the large sgemm of one core
 
 def rate_of(row: Row, threads: int) -> dict[str, Callable[[], float]]:
     """What to measure for one line."""
-    from tile_runs import Size, blas_rate, tile_rate
+    from npr.bench.ceilings import Size, blas_rate, tile_rate
 
     size = Size(*row.size)
     # A^T B sums over the rows: BLAS is given the product of the same shape.
@@ -55,7 +56,7 @@ def rate_of(row: Row, threads: int) -> dict[str, Callable[[], float]]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """GFLOP/s per core of every line, and of the large sgemm of the same run."""
-    from tile_runs import SGEMM_SIZE, Size, blas_rate, check
+    from npr.bench.ceilings import SGEMM_SIZE, Size, blas_rate, check
 
     for row in ROWS:
         check(Size(*row.size), row.dtype, row.transposed)

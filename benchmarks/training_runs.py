@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from machine import describe
+from npr.bench.machine import describe
 
 # Options with a flag of their own; the command gives others that differ from the preset through --set.
 _FLAGS = ("model", "task", "preset", "epochs", "steps", "activation", "hidden_size", "seed")

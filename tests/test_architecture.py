@@ -24,7 +24,7 @@ LEVELS = [
     {"data", "tasks", "finite_difference"},
     {"gradcheck", "gradcheck_cases", "gradcheck_plot", "gradcheck_report", "inspect"},
     {"training"},
-    {"sampling", "interop", "report", "compare"},
+    {"sampling", "interop", "report", "compare", "bench"},
 ]
 
 
@@ -77,12 +77,20 @@ def test_numba_is_imported_by_kernels_only(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("file", SOURCES, ids=str)
+def test_peers_are_imported_in_worker_processes_only(file: Path) -> None:
+    own = {"torch_peer": "torch", "jax_peer": "jax"}.get(file.parent.name)
+    assert {name.split(".")[0] for name in _imports(file)} & {"torch", "jax"} <= {own}
+
+
 def _public() -> list[tuple[str, object]]:
     import importlib
 
     found = []
     for file in SOURCES:
         if not file.is_relative_to(ROOT / "npr") or file.name == "__init__.py":
+            continue
+        if file.parent.name in ("torch_peer", "jax_peer"):  # need torch and jax, which tests may not have
             continue
         name = ".".join(("npr", *file.relative_to(ROOT / "npr").with_suffix("").parts))
         module = importlib.import_module(name)

@@ -18,6 +18,7 @@ from npr_cli.main import LazyGroup, main
 from npr_cli.main import npr as root
 
 COMMANDS = [
+    "bench",
     "ckpt",
     "compare",
     "completion",

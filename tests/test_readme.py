@@ -46,7 +46,7 @@ def test_ci_calls_the_test_command_of_the_readme() -> None:
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("command", ["train", "resume", "eval", "inspect", "ckpt", "gradcheck", "presets"])
+@pytest.mark.parametrize("command", ["train", "resume", "eval", "inspect", "ckpt", "gradcheck", "presets", "bench"])
 def test_commands_of_the_readme_exist(command: str) -> None:
     assert f"npr {command}" in TEXT
     assert (ROOT / "cli" / "commands" / f"{command}.py").exists()

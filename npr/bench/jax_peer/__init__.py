@@ -1,0 +1,1 @@
+"""The steps of JAX, imported in worker processes only."""

@@ -1,0 +1,44 @@
+"""Value and gradient of a network of JAX, jitted, as one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from npr.bench.problem import Arrays, Problem, Step
+
+Params = dict[str, jax.Array]
+Network = Callable[[Params, jax.Array], jax.Array]
+
+
+def training_step(network: Network, problem: Problem) -> Step:
+    """Forward, cross-entropy and, unless the case ends there, backward, compiled; `network` gives (B, K).
+
+    XLA takes its threads from the process.
+    """
+    jax.config.update("jax_enable_x64", problem.x.dtype == np.float64)
+    case = problem.case
+    params = {name: jnp.asarray(value) for name, value in problem.params.items()}
+    x, rows = jnp.asarray(problem.x), jnp.arange(case.batch_size)
+    target = jnp.asarray(problem.target, jnp.int32)
+
+    def loss(params: Params, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        output = network(params, x)
+        return -jax.nn.log_softmax(output)[rows, target].mean(), output
+
+    wanted = (0, 1) if getattr(case, "input_gradient", False) else (0,)
+    compiled = jax.jit(loss if case.forward else jax.value_and_grad(loss, argnums=wanted, has_aux=True))
+
+    def run() -> Any:
+        return jax.block_until_ready(compiled(params, x))
+
+    def collect(result: Any) -> Arrays:
+        (value, output), (grads, *d_input) = (result, ({},)) if case.forward else result
+        named = {"loss": value, "output": output, **grads, **({"x": d_input[0]} if d_input else {})}
+        return {name: np.asarray(array) for name, array in named.items()}
+
+    return Step(run, collect)

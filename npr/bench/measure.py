@@ -1,0 +1,125 @@
+"""Agreement of every case, then rounds in which ceilings, npr and its peers take turns.
+
+Every library runs in a process of its own, one at a time, pinned to the same cores. Odd rounds go through the
+libraries in the opposite order, so that nobody always comes after the same neighbour.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npr.bench import processes
+from npr.bench.agreement import agreement, reference
+from npr.bench.cases import family
+from npr.bench.problem import Arrays, Case
+from npr.bench.processes import WorkerDied
+
+Say = Callable[[str], None]
+OPTIONAL = ("torch.compile",)  # peers that may fail to start: they need a C++ compiler and cannot take every loop
+
+
+class Settings(NamedTuple):
+    """How to measure.
+
+    Attributes
+    ----------
+    rounds, repeats : int
+        Turns of every library, 0 for agreement only; timed steps of each turn.
+    tolerance : float, optional
+        Of agreement in float32, in place of those of the cases.
+    alone : bool
+        Whether npr runs without its peers.
+    """
+
+    rounds: int = 3
+    repeats: int = 5
+    threads: int = 1
+    seed: int = 0
+    tolerance: float | None = None
+    alone: bool = False
+
+    def tolerances(self, case: Case) -> Mapping[str, float]:
+        """Those that hold for a case."""
+        own = case.tolerances
+        return own if self.tolerance is None else {"float64": own["float64"], "float32": self.tolerance}
+
+    def job(self, case: Case, task: str, library: str) -> dict[str, Any]:
+        """What a worker is told about one library and one case."""
+        common = {"seed": self.seed, "threads": self.threads, "repeats": self.repeats}
+        return {**common, "task": task, "family": family(case), "library": library, "case": asdict(case)}
+
+
+class Agreed(NamedTuple):
+    """Libraries that compute a case alike, by how much they differ, and why the others are not among them."""
+
+    libraries: tuple[str, ...]
+    differences: dict[str, dict[str, float]]
+    absent: dict[str, str]
+
+
+def measure(cases: list[Case], settings: Settings, say: Say) -> dict[str, Any]:
+    """Differences, absent peers, and per round the ceilings, seconds and peak memory of every case.
+
+    Raises
+    ------
+    CheckFailed
+        If two libraries do not compute the same thing.
+    WorkerDied
+        If a worker process fails.
+    """
+    agreed = {case.name: _agree(case, settings, say) for case in cases}
+    rounds = [_round(cases, agreed, settings, number, say) for number in range(settings.rounds)]
+    return {
+        "disagreement": {name: one.differences for name, one in agreed.items()},
+        "absent": {name: one.absent for name, one in agreed.items()},
+        "rounds": rounds,
+    }
+
+
+def _agree(case: Case, settings: Settings, say: Say) -> Agreed:
+    peers = {peer: "left out" if settings.alone else processes.missing(peer) for peer in case.peers}
+    absent = {peer: why for peer, why in peers.items() if why}
+    with tempfile.TemporaryDirectory() as folder:
+        kept: dict[tuple[str, str], Arrays] = {}
+
+        def results(library: str, dtype: str) -> Arrays:
+            if (library, dtype) not in kept:
+                file = str(Path(folder) / "results.npz")
+                processes.work({**settings.job(case, "check", library), "dtype": dtype, "file": file})
+                with np.load(file) as arrays:
+                    kept[library, dtype] = dict(arrays)
+            return kept[library, dtype]
+
+        for peer in OPTIONAL:
+            if peers.get(peer) == "":
+                try:
+                    results(peer, "float32")
+                except WorkerDied as error:
+                    absent[peer] = str(error).splitlines()[-1].strip()
+        libraries = ("npr", *(peer for peer in peers if peer not in absent))
+        differences = agreement(case, libraries, results, settings.tolerances(case))
+    for dtype, errors in differences.items():
+        found = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
+        say(f"{case.name}, {dtype}: differences from {reference(libraries)}'s float64: {found}")
+    return Agreed(libraries, differences, absent)
+
+
+def _round(
+    cases: list[Case], agreed: dict[str, Agreed], settings: Settings, number: int, say: Say
+) -> dict[str, dict[str, Any]]:
+    limits = processes.work({"task": "ceilings", "threads": settings.threads})
+    say(f"round {number + 1}: " + ", ".join(f"{name} {value:.0f}" for name, value in limits.items()))
+    turns = {}
+    for case in cases:
+        order = agreed[case.name].libraries[:: -1 if number % 2 else 1]
+        turns[case.name] = {name: processes.work(settings.job(case, "time", name)) for name in order}
+        medians = {name: 1e3 * statistics.median(turn["seconds"]) for name, turn in turns[case.name].items()}
+        say(f"  {case.name}: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in medians.items()))
+    return {"ceilings": limits, "turns": turns}

@@ -1,0 +1,1 @@
+"""What each family of cases computes, as plain arrays that every library works on."""

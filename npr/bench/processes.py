@@ -1,0 +1,57 @@
+"""Workers: which libraries this installation has, and one job in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from npr.bench import machine
+from npr.errors import NprError
+
+LAST_LINES = 15
+
+
+class WorkerDied(NprError):
+    """A worker process ended without its figures; the message holds what it wrote to stderr."""
+
+
+def missing(library: str) -> str:
+    """Why a library cannot be compared, empty if it is installed."""
+    package = library.partition(".")[0]
+    if importlib.util.find_spec(package) is not None:
+        return ""
+    return f"{package} is not installed: pip install 'npr[bench]'"
+
+
+def work(job: dict[str, Any]) -> Any:
+    """What a worker process printed, as JSON; None if nothing.
+
+    Raises
+    ------
+    WorkerDied
+        If its exit code is not 0.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "npr.bench.worker", json.dumps(job)],
+        env=machine.thread_environment(job["threads"]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise WorkerDied(_obituary(job, done.returncode, done.stderr))
+    lines = done.stdout.splitlines()
+    return json.loads(lines[-1]) if lines else None
+
+
+def _obituary(job: dict[str, Any], code: int, stderr: str) -> str:
+    case = job.get("case", {}).get("name", "the ceilings")
+    who = f"The worker of {job.get('library', 'npr')} on {case} (task {job['task']})"
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    said = "\n".join(f"  {line}" for line in stderr.splitlines()[-LAST_LINES:])
+    out = " Memory may have run out." if code == -signal.SIGKILL else ""
+    return f"{who} {how}.{out} Its last lines:\n{said or '  (none)'}"

@@ -1,0 +1,60 @@
+"""The whole bench in one call: cases in, a document of figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from npr.bench import cases, machine
+from npr.bench.document import document
+from npr.bench.measure import Say, Settings, measure
+from npr.bench.problem import Case
+from npr.bench.summary import summarise
+from npr.errors import ConfigError
+
+
+def chosen(patterns: Sequence[str] = (), tiny: bool = False) -> list[Case]:
+    """The cases that patterns describe, all without one; `tiny` takes them at sizes whose figures mean nothing.
+
+    Raises
+    ------
+    ConfigError
+        If a pattern describes no case.
+    """
+    found = cases.select(patterns, cases.load())
+    return [case.tiny() for case in found] if tiny else found
+
+
+def bench(wanted: list[Case], settings: Settings, say: Say, arguments: Sequence[str] = ()) -> dict[str, Any]:
+    """Agreement, rounds and summary.
+
+    Parameters
+    ----------
+    wanted : list of Case
+    settings : Settings
+        With zero rounds the document says how far the libraries differ, and has no figures.
+    say : callable
+        Is given one line at a time about what is done.
+    arguments : sequence of str
+        Of the command line, kept in the document.
+
+    Raises
+    ------
+    ConfigError
+        If more threads are asked for than this process has cores.
+    CheckFailed
+        If two libraries do not compute the same thing.
+    WorkerDied
+        If a worker process fails.
+    """
+    if settings.threads > machine.cores():
+        raise ConfigError(f"threads = {settings.threads}: this process may use {machine.cores()} cores.")
+    measured = measure(wanted, settings, say)
+    figures = summarise(wanted, measured, settings.threads, cases.load()) if measured["rounds"] else {}
+    own = {
+        "seed": settings.seed,
+        "threads": settings.threads,
+        "dtype": "float32",
+        "tolerance": {case.name: dict(settings.tolerances(case)) for case in wanted},
+    }
+    return document(arguments, {**own, **figures, **measured})

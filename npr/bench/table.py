@@ -1,0 +1,74 @@
+"""The rows of a result in Markdown, the means, absent peers and ceilings below them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Row = dict[str, Any]
+ORDER = ("npr", "torch", "torch.compile", "jax")
+
+
+def table(result: dict[str, Any]) -> str:
+    """A document of `document.py` as text."""
+    names = [name for name in ORDER if any(name in row["ms"] for row in result["cases"])]
+    head = [
+        "case",
+        *(f"{name} ms" for name in names),
+        "GFLOP/s",
+        "of FMA",
+        "to best peer",
+        "peak MB",
+        "least peer MB",
+        "goals",
+    ]
+    lines = [head, ["---"] * len(head), *(_cells(row, names) for row in result["cases"])]
+    parts = ["\n".join("| " + " | ".join(cells) + " |" for cells in lines), *_means(result), *_absent(result)]
+    limits = ", ".join(f"{name} {value:.0f}" for name, value in result["ceilings"].items())
+    parts.append(f"Ceilings (GFLOP/s, triad GB/s; the number is threads): {limits}. FMA is the tile product.")
+    parts.append(f"Threads: {result['threads']}; {result['dtype']}; medians of rounds: {len(result['rounds'])}.")
+    return "\n\n".join(parts)
+
+
+def _cells(row: Row, names: list[str]) -> list[str]:
+    peers = [value for name, value in row["peak_mb"].items() if name != "npr"]
+    ratio = "-" if row["ratio"] is None else "{:.2f} ({:.2f}-{:.2f})".format(row["ratio"], *row["ratio_range"])
+    return [
+        row["name"],
+        *(f"{row['ms'][name]:.1f}" if name in row["ms"] else "-" for name in names),
+        f"{row['gflops']:.0f}",
+        f"{row['share']:.0%}",
+        ratio,
+        f"{row['peak_mb']['npr']:.0f}",
+        f"{min(peers):.0f}" if peers else "-",
+        _verdicts(row),
+    ]
+
+
+def _verdicts(row: Row) -> str:
+    wanted = {"ratio": f">= {row['goals']['ratio']:g}x", "share": f">= {row['goals']['share']:.0%}"}
+    said = [
+        f"{text} {'held' if row['held'][key] else 'MISSED'}"
+        for key, text in wanted.items()
+        if row["held"][key] is not None
+    ]
+    return ", ".join(said) or "-"
+
+
+def _means(result: dict[str, Any]) -> list[str]:
+    verdicts = {True: "held", False: "MISSED", None: "no verdict, cases are left out"}
+    return [
+        f"Group {one['group']}: geometric mean of the ratios {one['mean_ratio']:.2f} over {one['measured']} of "
+        f"{one['cases']} cases, goal >= {one['goal']:g}: {verdicts[one['held']]}"
+        for one in result["groups"]
+    ]
+
+
+def _absent(result: dict[str, Any]) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for row in result["cases"]:
+        for peer, why in row["absent"].items():
+            reasons.setdefault(f"No {peer}: {why}", []).append(row["name"])
+    return [
+        f"{reason} ({', '.join(names) if len(names) <= 3 else f'{len(names)} cases'})"
+        for reason, names in reasons.items()
+    ]

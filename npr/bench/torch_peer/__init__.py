@@ -1,0 +1,1 @@
+"""The steps of PyTorch, imported in worker processes only."""
