@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Where a run lies and what it keeps; the preset is a name only, its values are keys of their own.
-WITHOUT_EFFECT = (
-    "run_dir",
-    "data_dir",
-    "threads",
-    "keep",
-    "checkpoint_every",
-    "inspect_every",
-    "csv",
-    "tensorboard",
-    "preset",
-)
+from npr.training.config import WITHOUT_EFFECT
+
+# The preset is a name only, its values are keys of their own.
+_UNCOMPARED = (*WITHOUT_EFFECT, "threads", "checkpoint_every", "preset")
 SEEDS = ("seed", "data_seed")
 _MISSING = object()
 
@@ -24,7 +16,7 @@ _MISSING = object()
 def effective(config: Mapping[str, Any]) -> dict[str, Any]:
     """A flat configuration without what has no effect on the result."""
     # A length in updates replaces the one in epochs.
-    unused = (*WITHOUT_EFFECT, "epochs" if config.get("steps") else "steps")
+    unused = (*_UNCOMPARED, "epochs" if config.get("steps") else "steps")
     return {key: value for key, value in config.items() if key not in unused}
 
 

@@ -10,7 +10,7 @@ from npr.inspect.series import Found, Series
 from npr.inspect.shares import parameter_shares
 from npr.inspect.spectrum import departure, eigenvalues, fisher_memory, own_parts, recurrent_matrices, time_constants
 from npr.inspect.subject import Subject
-from npr.inspect.through_time import norms, observe, unit_norms
+from npr.inspect.through_time import Observation, norms, observe, unit_norms
 from npr.inspect.trend import Verdict, verdict
 
 _LINEAR_STEPS = _GROWTH_STEPS = 200
@@ -31,14 +31,7 @@ def brief(subject: Subject) -> dict[str, Series]:
     dict of Series
         See `npr.inspect.through_time.norms`, `spectrum.eigenvalues`, `spectrum.own_parts`, `activity`; and "loss" ().
     """
-    observation = observe(subject)
-    return {
-        "loss": Series(np.array(observation.loss), ()),
-        **norms(observation, subject.ends),
-        **eigenvalues(_whole(recurrent_matrices(subject), subject)),
-        **own_parts(subject),
-        **activity(subject, observation),
-    }
+    return _seen(subject, observe(subject)) | eigenvalues(_whole(recurrent_matrices(subject), subject))
 
 
 def thorough(subject: Subject, jacobians: int = 16, exponents: int = 16) -> dict[str, Series]:
@@ -63,21 +56,30 @@ def thorough(subject: Subject, jacobians: int = 16, exponents: int = 16) -> dict
         As the parts name them. A network of two directions has no step Jacobians and no shares.
     """
     observation = observe(subject)
-    matrices = recurrent_matrices(subject)
+    # Every part below asks for W_rec: it is built here once.
+    explicit = subject.written_out()
+    matrices = recurrent_matrices(explicit)
     found = {
-        "loss": Series(np.array(observation.loss), ()),
-        **norms(observation, subject.ends),
+        **_seen(subject, observation),
         **unit_norms(observation),
         **eigenvalues({place: W for place, W in matrices.items() if place + "u" not in subject.params}),
-        **own_parts(subject),
-        **activity(subject, observation),
         **_of_matrices(subject, matrices),
     }
     for name in [name for name in found if name.endswith(".u")]:
         found[name[:-1] + "time_constants"] = Series(time_constants(found[name].values), ("unit",))
     if not getattr(subject.model, "bidirectional", False):
-        found |= _of_steps(subject, jacobians, exponents)
+        found |= _of_steps(explicit, jacobians, exponents)
     return found
+
+
+def _seen(subject: Subject, observation: Observation) -> dict[str, Series]:
+    """What one observed pass shows."""
+    return {
+        "loss": Series(np.array(observation.loss), ()),
+        **norms(observation, subject.ends),
+        **own_parts(subject),
+        **activity(subject, observation),
+    }
 
 
 def verdicts(found: Found) -> dict[str, Verdict]:

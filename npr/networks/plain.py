@@ -96,7 +96,7 @@ class PlainIndRNN(IndRNNOptions):
         bias = np.stack([np.tile(params[f"layers.{i}.bias"], (cut.rows, 1)) for i in range(self.layers)])
         first, others = self._packed(run, params, transposed=False)
         backend.kernels.stack.stack_forward(x.raw, first, others, bias, u, cell.scan(run, u[0]), h)
-        for i in range(self.layers):
+        for i in range(self.layers if run.context.keep else 0):
             below, name = x if i == 0 else Signal(h[i - 1], n), f"layers.{i}."
             keep_states(run.within(name), below, scope(params, name), u[i], h[i])
         return Layers(Signal(h[-1], n), list(h), buffers, (h, u))

@@ -9,7 +9,7 @@ from typing import Any
 
 from npr.errors import ConfigError, StorageError
 from npr.training.checkpoint import Snapshot, load, read_manifest, step_of
-from npr.training.config import RESUMABLE, Config, read_origin, resolve
+from npr.training.config import RESUMABLE, WITHOUT_EFFECT, Config, read_origin, resolve
 from npr.training.evaluation import score
 from npr.training.events import SILENT, Events
 from npr.training.finish import as_it_is, chosen, describe
@@ -27,7 +27,6 @@ from npr.training.trainer import Trainer
 
 PathLike = str | os.PathLike[str]
 SPLITS = ("train", "validation", "test")
-_WITHOUT_EFFECT = ("data_dir", "run_dir", "keep", "csv", "tensorboard", "inspect_every")
 
 
 def fit(
@@ -228,7 +227,7 @@ def _check_same(path: Path, stored: Snapshot, config: Config, events: Events) ->
     """Refuse a checkpoint made with another configuration; say so if only the software differs."""
     now = config.flat()
     differing = [key for key in {**stored.config, **now} if stored.config.get(key) != now.get(key)]
-    differing = sorted(set(differing) - {*RESUMABLE, *_WITHOUT_EFFECT} - _added(stored.config, now))
+    differing = sorted(set(differing) - {*RESUMABLE, *WITHOUT_EFFECT} - _added(stored.config, now))
     if differing:
         pairs = ", ".join(f"{key} {stored.config.get(key)!r} -> {now.get(key)!r}" for key in differing)
         raise ConfigError(f"config.toml is not that of '{path}': {pairs}. Put the old values back.")
