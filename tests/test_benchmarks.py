@@ -39,3 +39,11 @@ def test_the_picture_of_the_readme_is_drawn(tmp_path: Path, monkeypatch: pytest.
     assert {name: found["word"] for name, found in told.items()} == {
         "lstm": "vanishing", "rnn": "vanishing", "irnn": "stable", "indrnn": "stable", "exprnn": "stable"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("file", sorted((BENCHMARKS / "results").glob("*.json")), ids=lambda file: file.stem)
+def test_every_result_is_json(file: Path) -> None:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
