@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +17,12 @@ from npr.backends import get_backend
 from npr.data import search
 from npr.data.known import SETS
 from npr.params import count
+from npr.slices import cut
 from npr.tasks.base import Batch, Dataset, Stream, Task
 from npr.training.config import Config
 from npr.training.parts import Parts
 from npr.training.state import TrainingState, fresh
+from npr.training.train_config import TrainConfig
 from npr.training.update import update
 
 # Cost is linear in time steps, so that a part of a long sequence tells enough.
@@ -117,14 +119,15 @@ def estimate(config: Config) -> Estimate:
         If the run could not start.
     """
     train, built = config.train, config.build()
-    steps = min(STEPS, built.task.seq_len)
+    steps = min(_steps(train, built.task.seq_len), built.task.seq_len)
     asked = getattr(built.task, "discrete", False) or not (train.steps or train.updates_per_epoch)
     data = _opened(config, built.task) if asked else None
     epoch = data.updates_per_epoch(train.batch_size) if data else None
+    random = RandomData(built.task, steps, epoch or 1, getattr(data, "output_size", 0))
     parts = Parts(
         train=train,
         model=config.build(data).model,
-        dataset=RandomData(built.task, steps, epoch or 1, getattr(data, "output_size", 0)),
+        dataset=random,
         optimizer=built.optimizer,
         schedule=built.schedule,
         loss=registry.losses.get(built.task.loss),
@@ -133,15 +136,34 @@ def estimate(config: Config) -> Estimate:
     )
     known_length = bool(train.steps or train.updates_per_epoch or epoch)
     total = parts.total_steps() if known_length else None
+    fixed, peak = _memory(parts)
+    per_step = (peak - fixed) / steps
+    if train.bptt_checkpoint and steps < built.task.seq_len:
+        half = replace(random, steps=steps // 2)
+        per_step = (peak - _memory(parts._replace(dataset=half))[1]) / (steps - half.steps)
+    state = fresh(parts)
+    update(parts, state)
+    seconds = _seconds(parts, state) * built.task.seq_len / steps
+    return Estimate(count(state.params), seconds, total, int(peak + per_step * (built.task.seq_len - steps)))
+
+
+def _steps(train: TrainConfig, seq_len: int) -> int:
+    """Steps to measure: where states are computed again, four whole stretches, since cost grows with their number."""
+    if not train.bptt_checkpoint:
+        return STEPS
+    return 4 * cut(seq_len, train.batch_size).whole_tiles(train.bptt_checkpoint)
+
+
+def _memory(parts: Parts) -> tuple[int, int]:
+    """Bytes of a fresh state, and the peak of its first update."""
+    parts.backend.pool.clear()
     tracemalloc.start()
     state = fresh(parts)
     fixed, _ = tracemalloc.get_traced_memory()
     update(parts, state)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    stretch = built.task.seq_len / steps
-    seconds = _seconds(parts, state) * stretch
-    return Estimate(count(state.params), seconds, total, int(fixed + (peak - fixed) * stretch))
+    return fixed, peak
 
 
 def _seconds(parts: Parts, state: TrainingState) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from npr.params import Array, Buffers, Params
 from npr.slices import Slicing
+from npr.stretches import Stretches
 
 State = tuple[Array, ...]
 
@@ -31,6 +34,9 @@ class Context(NamedTuple):
         Series (T, B, N) that `cache.kept` shall hold for inspection, under "layers.<i>.<name>": "pre_activation",
         "gates" and "h" of the forward pass; "gradients" of the backward pass that follows, which gives delta = dL/da_t
         and dh = dL/dh_t.
+    bptt_checkpoint : int
+        Steps of a stretch whose states the backward pass computes again, see `npr.networks.recomputed`; 0 keeps the
+        states of all steps, as does a context that keeps series.
     """
 
     backend: Any
@@ -39,10 +45,14 @@ class Context(NamedTuple):
     rng: np.random.Generator | None = None
     norm_weight: float | None = None
     keep: frozenset[str] = frozenset()
+    bptt_checkpoint: int = 0
 
 
 class Pass(NamedTuple):
-    """A context together with how this batch is cut, where its large arrays come from and where kept series go."""
+    """A context together with how this batch is cut, where its large arrays come from and where kept series go.
+
+    A sequence may go through in stretches, each a pass of its own; `stretches` is what they have in common.
+    """
 
     context: Context
     slicing: Slicing
@@ -50,6 +60,7 @@ class Pass(NamedTuple):
     dtype: np.dtype
     kept: dict[str, Array]
     place: str = ""
+    stretches: Stretches | None = None
 
     def within(self, name: str) -> Pass:
         """The same pass for a part of the network; `name` ends with a dot."""
@@ -62,6 +73,22 @@ class Pass(NamedTuple):
     def keep(self, name: str, x: Array) -> None:
         """Keep x (S, T+1, R, F) as a series (T, B, F) of the part."""
         self.kept[self.place + name] = self.join(np.ascontiguousarray(x))
+
+    def sums(self, name: str, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
+        """An array for sums over time that a backward kernel adds to: zero, or what later stretches left in it."""
+        dtype = self.dtype if dtype is None else dtype
+        if self.stretches is None:
+            return np.zeros(shape, dtype)
+        return self.stretches.sums(self.place + name, shape, dtype)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for all stretches of a sequence."""
+        return make() if self.stretches is None else self.stretches.once(self.place + name, make)
+
+    @property
+    def summed(self) -> bool:
+        """Whether this backward pass completes the sums: it has come to the first step of the sequence."""
+        return self.stretches is None or self.stretches.at_first
 
     def buffer(self, width: int) -> Array:
         """An uninitialised (S, T+1, R, width) array that lives as long as the pass's cache."""
@@ -156,6 +183,9 @@ class Model(Protocol):
         input_gradient: bool = True,
     ) -> Backward:
         """Gradients of the loss whose derivative in the output is d_output."""
+
+    def check_recomputed(self, steps: int) -> None:
+        """Raise ConfigError if the backward pass cannot compute states again, in stretches of `steps`."""
 
     def project(self, params: Params, buffers: Buffers) -> Buffers:
         """After an update: put the parameters back into their constraint set, in place; the buffers for them."""

@@ -29,6 +29,7 @@ class Slicing(NamedTuple):
     rows: int
     steps: int
     lengths: Array  # (S, R) int64, 0 for rows that only fill the last slice
+    ending: Array  # (B,) bool, whether the last step of a sequence is among these; all, unless this is a stretch
 
     @property
     def entries(self) -> int:
@@ -38,6 +39,10 @@ class Slicing(NamedTuple):
     def tile_steps(self, weights: int) -> int:
         """Steps of a tile for a kernel that adds up a gradient of so many entries in each."""
         return self.steps if weights < _WIDE else 2 * self.steps
+
+    def whole_tiles(self, steps: int) -> int:
+        """The next multiple of every kernel's tile from `steps` on."""
+        return 2 * self.steps * -(-steps // (2 * self.steps))
 
     def split(self, x: Array) -> Array:
         """(T, B, F) to a new (S, T+1, R, F); row 0 is zero."""
@@ -71,12 +76,23 @@ class Slicing(NamedTuple):
         return x[s, self.lengths[s, r], r]
 
     def put_last(self, x: Array, value: Array) -> int:
-        """Write value (B, F) where `last` reads, zero after the first such step; returns that first step."""
-        first = int(self.lengths.reshape(-1)[: self.batch].min()) - 1
+        """Write value (B, F) where `last` reads, for sequences that end here; zero after the first such step, which is
+        returned."""
+        ending = np.flatnonzero(self.ending)
+        if not len(ending):
+            return self.times
+        s, r = np.divmod(ending, self.rows)
+        first = int(self.lengths[s, r].min()) - 1
         x[:, first + 1 :] = 0
-        s, r = np.divmod(np.arange(self.batch), self.rows)
-        x[s, self.lengths[s, r], r] = value
+        x[s, self.lengths[s, r], r] = value[ending]
         return first
+
+    def stretch(self, begin: int, end: int) -> Slicing:
+        """The same rows for steps begin + 1 to end."""
+        lengths = np.clip(self.lengths - begin, 0, end - begin)
+        all_lengths = self.lengths.reshape(-1)[: self.batch]
+        ending = (all_lengths > begin) & (all_lengths <= end)
+        return self._replace(times=end - begin, steps=min(self.steps, end - begin), lengths=lengths, ending=ending)
 
     def _parts(self) -> list[slice]:
         return [slice(s * self.rows, min((s + 1) * self.rows, self.batch)) for s in range(self.slices)]
@@ -99,7 +115,8 @@ def cut(times: int, batch: int, lengths: Array | None = None) -> Slicing:
     steps = unit * max(1, round(_TILE_ROWS / (rows * unit)))
     padded = np.zeros(slices * rows, np.int64)
     padded[:batch] = times if lengths is None else _checked(lengths, times, batch)
-    return Slicing(times, batch, slices, rows, min(steps, times), padded.reshape(slices, rows))
+    every = np.ones(batch, bool)
+    return Slicing(times, batch, slices, rows, min(steps, times), padded.reshape(slices, rows), every)
 
 
 def _checked(lengths: Array, times: int, batch: int) -> Array:

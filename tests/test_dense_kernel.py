@@ -69,8 +69,8 @@ def run(case: Case, drawn: Drawn) -> dict[str, np.ndarray]:
     scan = kernels.DenseScan(offset, slicing.lengths, code, slicing.steps)
     kernels.dense_forward(x, none, backend.pack(W_in), bias, backend.pack(W_rec), scan, h)
     g, gx = slicing.split(drawn.g.astype(dtype)), np.full_like(x, np.nan)
-    dw_in, dw = np.empty((S, D, N), dtype), np.empty((S, N, N), dtype)
-    row_sums, d_offset = np.empty((S, R, N), dtype), np.empty((S, N), dtype)
+    dw_in, dw = np.zeros((S, D, N), dtype), np.zeros((S, N, N), dtype)
+    row_sums, d_offset = np.zeros((S, R, N), dtype), np.zeros((S, N), dtype)
     carry = np.zeros((S, R, N), dtype)
     mask = slicing.split_rows(drawn.mask.astype(dtype)) if case.dropped else none
     kernels.dense_backward(

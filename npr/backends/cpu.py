@@ -50,6 +50,10 @@ class Pool:
             self._free.pop(key, None)
         return Lease(self)
 
+    def clear(self) -> None:
+        """Give all free arrays back to the system."""
+        self._free.clear()
+
     def pop(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         """A free array of this shape, or a new one; its contents are arbitrary, row 0 of time is zero."""
         self._asked[shape, dtype] = self._leases

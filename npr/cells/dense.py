@@ -105,8 +105,7 @@ class DenseCell:
     def forward(self, run: Pass, params: Params, buffers: Buffers, x: Signal, h0: Array) -> DenseCache:
         """States of all steps; W_rec is built once, here."""
         cut, backend, n = run.slicing, run.context.backend, self.hidden_size
-        W, theta = self.rec.forward(scope(params, RECURRENT), scope(buffers, RECURRENT))
-        W = W.astype(run.dtype)
+        W, theta = run.once("W_rec", lambda: self._recurrent(run, params, buffers))
         offset = np.zeros((cut.rows, n), run.dtype)
         offset[:, : self._offsets] = params.get("modrelu", 0)
         h = run.buffer(n)
@@ -121,20 +120,26 @@ class DenseCell:
             keep_pre_activation(run, x, params, W, h)
         return DenseCache(x, params["W_in"], h, W, theta, offset)
 
+    def _recurrent(self, run: Pass, params: Params, buffers: Buffers) -> tuple[Array, Any]:
+        """W_rec in the dtype of the pass, and the cache of the parametrisation."""
+        W, theta = self.rec.forward(scope(params, RECURRENT), scope(buffers, RECURRENT))
+        return W.astype(run.dtype), theta
+
     def backward(
         self, run: Pass, cache: DenseCache, dy: GradSignal, mask: Array, carry: Array, gx: Array | None
     ) -> tuple[Params, GradSignal]:
         """Gradients of all parameters from dL/dh = mask * dy; gx gets dL/dx; carry: dL/dh_T becomes dL/dh_0."""
         cut, backend, n, dtype = run.slicing, run.context.backend, self.hidden_size, run.dtype
-        dw_in = np.empty((cut.slices, self.input_size, n), dtype)
-        dw = np.empty((cut.slices, n, n), dtype)
-        row_sums, d_offset = np.empty((cut.slices, cut.rows, n), dtype), np.empty((cut.slices, n), dtype)
+        dw_in, dw = run.sums("W_in", (cut.slices, self.input_size, n)), run.sums("W_rec", (cut.slices, n, n))
+        row_sums, d_offset = run.sums("bias", (cut.slices, cut.rows, n)), run.sums("modrelu", (cut.slices, n))
         target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.dense.dense_backward(
             cache.x.raw, gate(cache.x), backend.pack(cache.W_in.T), backend.pack(cache.W_rec.T),
             self._scan(run, cache.offset), cache.h, dy.raw, mask, dy.first, target,
             dw_in, dw, row_sums, d_offset, carry,
         )  # fmt: skip
+        if not run.summed:
+            return {}, GradSignal(target)
         found = unfold(cache.x, cache.W_in, dw_in, row_sums)
         grads: Params = {"W_in": found.W}
         if self.bias:

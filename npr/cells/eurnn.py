@@ -132,9 +132,14 @@ class EURNNCell:
         """Gradients of all parameters from dL/dRe(h) = mask * dy; see `npr.cells.base.Cell`."""
         S, n, dtype, backend = run.slicing.slices, self.hidden_size, run.dtype, run.context.backend
         layers, pairs = cache.rot.cos.shape
-        shapes = ((S, self.input_size, 2 * n), (S, layers, pairs), (S, layers, pairs), (S, n), (S, n))
+        shapes: dict[str, tuple[int, ...]] = {
+            "W_in": (S, self.input_size, 2 * n),
+            "theta": (S, layers, pairs),
+            "phi": (S, layers, pairs),
+        }
+        shapes |= {"omega": (S, n), "modrelu": (S, n)}
         kernels = backend.kernels.rotations
-        found = kernels.RotationGrads(*(np.zeros(shape, dtype) for shape in shapes))
+        found = kernels.RotationGrads(*(run.sums(*item) for item in shapes.items()))
         target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
         flow = np.zeros((*carry.shape[:2], 2 * n), dtype)
         flow[..., : self.state_size] = carry
@@ -143,6 +148,8 @@ class EURNNCell:
             dy.raw, mask, dy.first, target, found, flow,
         )  # fmt: skip
         carry[...] = flow[..., : self.state_size]
+        if not run.summed:
+            return {}, GradSignal(target)
         total = [part.sum(0) for part in found]
         grads: Params = {"W_in": total[0][:, :n] if self.real else total[0], "modrelu": total[4]}
         for kind, table in zip(("theta",) if self.real else ("theta", "phi"), total[1:3], strict=False):

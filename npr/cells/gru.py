@@ -107,8 +107,8 @@ class GRUCell(GatedCell):
         """Gradients of all parameters from dL/dh = mask * dy; see `npr.cells.base.Cell`."""
         cut, backend, n, dtype = run.slicing, run.context.backend, self.hidden_size, run.dtype
         S, R = cut.slices, cut.rows
-        shapes = ((S, 3, self.input_size, n), (S, 3, n, n), (S, 4, R, n))
-        grads = backend.kernels.gru.GRUGrads(*(np.zeros(shape, dtype) for shape in shapes), carry)
+        shapes = {"W_in": (S, 3, self.input_size, n), "W_rec": (S, 3, n, n), "bias": (S, 4, R, n)}
+        grads = backend.kernels.gru.GRUGrads(*(run.sums(*item) for item in shapes.items()), carry)
         target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.gru.gru_backward(
             cache.x.raw, gate(cache.x), self.gates.packed(backend, cache.W_in, transposed=True),
@@ -116,6 +116,8 @@ class GRUCell(GatedCell):
             cut.lengths, cut.tile_steps(cache.W_rec.size), cache.states, dy.raw, mask, dy.first, target, grads,
             np.empty((S, R, n), dtype),
         )  # fmt: skip
+        if not run.summed:
+            return {}, GradSignal(target)
         found = self.gates.unfolded(cache.x, cache.W_in, grads.W_in, grads.W_rec, grads.row_sums[:, :3])
         named = found.params
         if self.update == "new":

@@ -106,15 +106,14 @@ class IndRNN:
             return self._keeping(run, params, cache, drive, (carry, gx, add))
         cut, n = run.slicing, self.hidden_size
         kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
-        row_sums = np.empty((cut.slices, cut.rows, n), run.dtype)
-        du = np.empty((cut.slices, n), run.dtype)
+        row_sums, du = run.sums("bias", (cut.slices, cut.rows, n)), run.sums("u", (cut.slices, n))
         up = kernels.Upstream(drive.gain, drive.lean, drive.offset, drive.g.first)
         scan, g = self.scan(run, cache.u), drive.g
         target = np.empty((0, 1, 1, 1), run.dtype) if gx is None else gx
         grads: Params = {}
         sums: tuple = (None, None)
         if self.input_size:
-            dw = np.empty((cut.slices, self.input_size, n), run.dtype)
+            dw = run.sums("W_in", (cut.slices, self.input_size, n))
             kernels.layer_backward(
                 cache.x.raw, gate(cache.x), backend.pack(cache.W.T), scan, cache.h, cache.column,
                 g.raw, g.column, up, target, add, dw, row_sums, du, carry,

@@ -120,9 +120,14 @@ class LSTMCell(GatedCell):
         """Gradients of all parameters from dL/dh = mask * dy; see `npr.cells.base.Cell`."""
         cut, backend, n, dtype = run.slicing, run.context.backend, self.hidden_size, run.dtype
         S, R, Q = cut.slices, cut.rows, len(GATES)
-        shapes = ((S, Q, self.input_size, n), (S, Q, n, n), (S, Q, R, n), (S, n, n) if self.peephole else (S, 0, 0))
+        shapes: dict[str, tuple[int, ...]] = {
+            "W_in": (S, Q, self.input_size, n),
+            "W_rec": (S, Q, n, n),
+            "bias": (S, Q, R, n),
+        }
+        shapes["peephole"] = (S, n, n) if self.peephole else (S, 0, 0)
         dh, dc = np.ascontiguousarray(carry[..., :n]), np.ascontiguousarray(carry[..., n:])
-        grads = backend.kernels.lstm.LSTMGrads(*(np.zeros(shape, dtype) for shape in shapes), dh, dc)
+        grads = backend.kernels.lstm.LSTMGrads(*(run.sums(*item) for item in shapes.items()), dh, dc)
         target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.lstm.lstm_backward(
             cache.x.raw, gate(cache.x), self.gates.packed(backend, cache.W_in, transposed=True),
@@ -132,6 +137,8 @@ class LSTMCell(GatedCell):
             np.empty((S, 2, R, n), dtype),
         )  # fmt: skip
         carry[..., :n], carry[..., n:] = dh, dc
+        if not run.summed:
+            return {}, GradSignal(target)
         found = self.gates.unfolded(cache.x, cache.W_in, grads.W_in, grads.W_rec, grads.row_sums)
         named = found.params
         if self.two_biases:

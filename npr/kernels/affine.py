@@ -38,21 +38,25 @@ def affine_forward(x, mask, panels, bias, lengths, tile_steps, y, add, sums):
 
 @parallel_kernel
 def affine_backward(x, mask, panels, gy, first_step, tile_steps, gx, dw, row_sums):
-    """gx (S, T+1, R, >= K) = gy W^T unless empty, dw (S, K, N) = sum (mask * x)^T gy, row_sums (S, R, N) = sum_t gy.
+    """gx (S, T+1, R, >= K) = gy W^T unless empty; dw (S, K, N) gains sum (mask * x)^T gy, row_sums (S, R, N) sum_t gy.
 
-    Steps before first_step carry no gradient: they are skipped, and gx is not written there.
+    Steps before first_step carry no gradient: they are skipped, and gx is not written there. From the last step to the
+    first, like recurrences, so that sums can go on from one stretch of a sequence to the one before it.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], gy.shape[3]
     width = dw.shape[1]
+    tiles = -(-times // tile_steps)
     for s in prange(slices):
         scratch = np.empty((tile_steps * rows, width), x.dtype)
         x_rows = x[s].reshape((times + 1) * rows, x.shape[3])
         gy_rows = gy[s].reshape((times + 1) * rows, n)
         gate = mask[s] if mask.shape[0] else np.empty((0, width), x.dtype)
-        dw[s] = 0
-        row_sums[s] = 0
-        for t0 in range(first_step, times, tile_steps):
-            steps = min(tile_steps, times - t0)
+        for q in range(tiles):
+            end = min((tiles - q) * tile_steps, times)
+            t0 = max((tiles - 1 - q) * tile_steps, first_step)
+            steps = end - t0
+            if steps <= 0:
+                break
             first = (t0 + 1) * rows
             tile = gy_rows[first : first + steps * rows]
             for t in range(steps):

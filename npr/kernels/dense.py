@@ -206,8 +206,8 @@ def dense_backward(x, mask, panels_in, panels, scan, h, g, g_mask, first, gx, dw
     """Backward of `dense_forward`. g (S, T+1, R, >= N) times g_mask (S, R, N) or nothing is dL/dh, zero before
     step `first`. panels_in and panels pack the transposed weights.
 
-    gx (S, T+1, R, >= K) or empty; dw_in (S, K, N), dw (S, N, N), row_sums (S, R, N) = sum_t delta, d_offset (S, N);
-    carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0.
+    gx (S, T+1, R, >= K) or empty; dw_in (S, K, N), dw (S, N, N), row_sums (S, R, N), of delta, and d_offset (S, N)
+    gain sums over time; carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0.
     """
     slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], h.shape[3]
     width = dw_in.shape[1]
@@ -218,7 +218,6 @@ def dense_backward(x, mask, panels_in, panels, scan, h, g, g_mask, first, gx, dw
         x_rows, h_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(g[s])
         gate, g_gate = gate_of(mask, s, width), gate_of(g_mask, s, n)
         shortest = scan.lengths[s].min()
-        dw_in[s], dw[s], row_sums[s], d_offset[s] = 0, 0, 0, 0
         for q in range(tiles):
             t0 = (tiles - 1 - q) * scan.steps
             steps = min(scan.steps, times - t0)

@@ -183,7 +183,7 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
 
     g (S, T+1, R, >= N) holds dL/d(what was made of h), columns from g_column on, and stays as it is unless gx is
     the same array. panels hold W^T; gx (S, T+1, R, >= K) or empty receives (with add: gains) delta W^T.
-    dw (S, K, N) = sum (mask * x)^T delta, row_sums (S, R, N) = sum_t delta, du (S, N);
+    dw (S, K, N) gains sum (mask * x)^T delta, row_sums (S, R, N) sum_t delta, du (S, N) sum delta * h_{t-1};
     carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], row_sums.shape[2]
@@ -194,9 +194,6 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
         scratch = np.empty((scan.steps * rows, width), x.dtype)
         x_rows, h_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(g[s])
         gate = gate_of(mask, s, width)
-        dw[s] = 0
-        row_sums[s] = 0
-        du[s] = 0
         for q in range(tiles):
             t0 = (tiles - 1 - q) * scan.steps
             steps = min(scan.steps, times - t0)
@@ -251,8 +248,6 @@ def drive_backward(scan, h, g, up, gz, add, row_sums, du, carry):
     for s in prange(slices):
         delta = np.empty((scan.steps * rows, n), h.dtype)
         h_rows, g_rows, gz_rows = rows_of(h[s]), rows_of(g[s]), rows_of(gz[s])
-        row_sums[s] = 0
-        du[s] = 0
         for q in range(tiles):
             t0 = (tiles - 1 - q) * scan.steps
             steps = min(scan.steps, times - t0)

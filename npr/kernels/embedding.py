@@ -10,11 +10,12 @@ def scatter_add(symbols, lengths, gx, out):
     """out (V, E), in double, gains the rows of gx (S, T+1, R, E) at symbols (S, T, R), within lengths (S, R).
 
     Sequential, so that the order of every sum is fixed: a pass over gx is bound by memory, and other kernels of the
-    same update read as much several times.
+    same update read as much several times. The last steps come first, so that sums can go on from one stretch of a
+    sequence to the one before it.
     """
     slices, times, rows = symbols.shape
-    for s in range(slices):
-        for t in range(times):
+    for t in range(times - 1, -1, -1):
+        for s in range(slices):
             for i in range(rows):
                 if t >= lengths[s, i]:
                     continue

@@ -160,8 +160,9 @@ def _slope_step(da, z):
 def shifted_backward(panels_1, panels_2, stream, r, z, gy, first, gx, dw_1, dw_2, sums_1, sums_2, carry):
     """Backward of `shifted_forward` from gy = dL/dy (S, T+1, R, O), zero before step `first`.
 
-    panels_1 and panels_2 pack the transposed weights. gx (S, T+1, R, D) or empty; dw_1, dw_2 (S, n, n);
-    sums_1, sums_2 (S, R, n) = sum_t da_t, sum_t df_t; carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0.
+    panels_1 and panels_2 pack the transposed weights. gx (S, T+1, R, D) or empty; dw_1, dw_2 (S, n, n) and
+    sums_1, sums_2 (S, R, n), of da_t and df_t, gain sums over time; carry (S, R, N) is dL/dh_T from outside and becomes
+    dL/dh_0.
     """
     slices, times, rows, n = r.shape[0], r.shape[1] - 1, r.shape[2], r.shape[3]
     shift = n - carry.shape[2]
@@ -173,7 +174,6 @@ def shifted_backward(panels_1, panels_2, stream, r, z, gy, first, gx, dw_1, dw_2
         r_rows, z_rows, gy_rows = rows_of(r[s]), rows_of(z[s]), rows_of(gy[s])
         length = stream.lengths[s]
         shortest = length.min()
-        dw_1[s], dw_2[s], sums_1[s], sums_2[s] = 0, 0, 0, 0
         _copy_columns(carry[s], 0, dr, shift, n - shift)
         for q in range(tiles):
             t0 = (tiles - 1 - q) * stream.steps

@@ -42,7 +42,8 @@ def stack_backward(x, panels_in, panels, u, scan, h, g, first_step, gx, dw_in, d
     """Gradients of `stack_forward` from g (S, T+1, R, N) = dL/dh of the last layer, zero before first_step.
 
     panels_in and panels pack the transposed weights. gx (S, T+1, R, D) or empty; dw_in (S, D, N), dw (S, L-1, N, N),
-    row_sums (S, L, R, N), du (S, L, N); carry (S, L, R, N) is dL/dh_T from outside and becomes dL/dh_0.
+    row_sums (S, L, R, N) and du (S, L, N) gain sums over time; carry (S, L, R, N) is dL/dh_T from outside and becomes
+    dL/dh_0.
     """
     layers, slices, times, rows, n = h.shape[0], h.shape[1], h.shape[2] - 1, h.shape[3], h.shape[4]
     tiles = -(-times // scan.steps)
@@ -53,10 +54,6 @@ def stack_backward(x, panels_in, panels, u, scan, h, g, first_step, gx, dw_in, d
         nothing = np.zeros(n, x.dtype)
         up = Upstream(np.ones((1, rows, n), x.dtype), nothing, nothing, 0)
         x_rows, g_rows = rows_of(x[s]), rows_of(g[s])
-        dw_in[s] = 0
-        dw[s] = 0
-        row_sums[s] = 0
-        du[s] = 0
         for q in range(tiles):
             t0 = (tiles - 1 - q) * scan.steps
             steps = min(scan.steps, times - t0)

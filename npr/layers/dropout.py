@@ -12,7 +12,7 @@ Array = np.ndarray
 
 def draw_mask(run: Pass, rate: float, size: int) -> Array | None:
     """Mask (S, R, size) with values 0 and 1 / (1 - rate); None where dropout is off; errors as in `draw_factors`."""
-    factors = draw_factors(run, rate, (run.slicing.batch, size))
+    factors = run.once("mask", lambda: draw_factors(run, rate, (run.slicing.batch, size)))
     return None if factors is None else run.slicing.split_rows(factors)
 
 

@@ -53,7 +53,7 @@ class Embedding:
         raw = np.zeros((cut.slices, cut.times + 1, cut.rows, self.width or self.size), run.dtype)
         mask = None
         if self.width:
-            mask = draw_factors(run, self.dropout, (self.size, 1))
+            mask = run.once("mask", lambda: draw_factors(run, self.dropout, (self.size, 1)))
             raw[:, 1:] = (params["W"] if mask is None else mask * params["W"]).take(symbols, axis=0)
         else:
             np.put_along_axis(raw[:, 1:], symbols[..., None], 1, axis=-1)
@@ -63,7 +63,7 @@ class Embedding:
 
     def backward(self, run: Pass, cache: EmbeddingCache, gx: Array) -> Params:
         """Gradient of W from dL/dvalue = gx (S, T+1, R, E)."""
-        out = np.zeros((self.size, self.width))
+        out = run.sums("W", (self.size, self.width), np.float64)
         run.context.backend.kernels.embedding.scatter_add(cache.symbols, run.slicing.lengths, gx, out)
         return {"W": out if cache.mask is None else cache.mask * out}
 

@@ -49,8 +49,8 @@ class Linear:
     ) -> tuple[Params, GradSignal]:
         """Gradients of W and b from gy (S, T+1, R, N); gx is overwritten with dL/dx from step `first` on."""
         cut, backend = run.slicing, run.context.backend
-        dw = np.empty((cut.slices, self.input_size, self.output_size), gy.dtype)
-        row_sums = np.empty((cut.slices, cut.rows, self.output_size), gy.dtype)
+        dw = run.sums("W", (cut.slices, self.input_size, self.output_size))
+        row_sums = run.sums("bias", (cut.slices, cut.rows, self.output_size))
         target = np.empty((0, 1, 1, 1), gy.dtype) if gx is None else gx
         backend.kernels.affine.affine_backward(
             cache.x.raw, gate(cache.x), backend.pack(cache.W.T), gy, first, cut.steps, target, dw, row_sums

@@ -10,10 +10,12 @@ from npr import params as parameters
 from npr.context import Backward, Context, Forward, GradSignal, Pass, Signal, State
 from npr.layers.embedding import Embedding, EmbeddingCache, SymbolOptions
 from npr.layers.linear import Linear, gradient_last, value_last
+from npr.networks import recomputed
 from npr.params import Array, Buffers, Params, prefixed, scope
 from npr.slices import Slicing, cut
 
 EMBEDDING = "embedding."
+READOUT = "readout."
 
 
 class Cache(NamedTuple):
@@ -25,7 +27,7 @@ class Cache(NamedTuple):
     layers: Any
     top: Signal
     readout: Any
-    last: tuple[Array, Array] | None
+    last: tuple[Array, Array] | None  # raw activation and value (B, channels) where only the last step is read
     kept: dict[str, Array]
     own_start: bool  # no initial state was passed in
 
@@ -55,7 +57,7 @@ class Network(SymbolOptions):
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> tuple[Params, Buffers]:
         """Parameters as views of one flat buffer of `dtype`; batch norm's statistics in float64."""
         params, buffers = self._init_layers(rng)
-        params |= prefixed("readout.", self._init_readout(rng))
+        params |= prefixed(READOUT, self._init_readout(rng))
         params = prefixed(EMBEDDING, self._embedding.init(rng, self.embedding_init)) | params
         return parameters.pack(params, dtype), buffers
 
@@ -93,16 +95,32 @@ class Network(SymbolOptions):
         self._check(x, dtype, state)
         slicing = cut(x.shape[0], x.shape[1], lengths)
         run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype, {})
-        symbols, signal = self._read_input(run, params, x)
         if state is None:
             starts = self._starts(run, params)
         else:
             starts = [slicing.split_rows(part.astype(dtype, copy=False)) for part in state]
-        done = self._forward_layers(run, params, buffers, signal, starts)
-        output, readout, last = self._read(run, self._readout(params), done.top)
+        if ctx.bptt_checkpoint:
+            self.check_recomputed(ctx.bptt_checkpoint)
+            if not ctx.keep and slicing.whole_tiles(ctx.bptt_checkpoint) < slicing.times:
+                return recomputed.forward(self, run, params, buffers, recomputed.Given(x, starts, state is None))
+        output, done, cache = self.through(run, params, buffers, x, starts)
+        if cache.last is not None:
+            output = self.read_last(params, cache.last[1])
         final = tuple(slicing.join_rows(h[:, -1]) for h in done.states)
-        cache = Cache(run, signal, symbols, done.caches, done.top, readout, last, run.kept, state is None)
-        return Forward(output, final, done.buffers, cache)
+        return Forward(output, final, done.buffers, cache._replace(own_start=state is None))
+
+    def through(
+        self, run: Pass, params: Params, buffers: Buffers, x: Array, starts: list[Array]
+    ) -> tuple[Any, Layers, Cache]:
+        """All steps of x, or those of one stretch: outputs of every step, or None where only the last is read."""
+        symbols, signal = self._read_input(run, params, x)
+        done = self._forward_layers(run, params, buffers, signal, starts)
+        output, readout, last = None, None, None
+        if self.readout == "last":
+            last = value_last(run, done.top)
+        else:
+            output, readout = self._read_every(run, self._readout(params), done.top)
+        return output, done, Cache(run, signal, symbols, done.caches, done.top, readout, last, run.kept, False)
 
     def backward(
         self,
@@ -132,18 +150,38 @@ class Network(SymbolOptions):
         carries = self._zeros(run)
         if d_state is not None:
             carries = [slicing.split_rows(part.astype(run.dtype, copy=False)) for part in d_state]
-        grads, dy = self._read_backward(run, self._readout(params), cache, d_output)
+        named: Params = {}
+        d_output = np.asarray(d_output, run.dtype)
+        if cache.last is not None:
+            named, d_output = self.read_last_backward(params, cache.last[1], d_output)
+        if isinstance(cache, recomputed.RecomputedCache):
+            found, dx = recomputed.backward(self, params, cache, d_output, carries, input_gradient)
+        else:
+            found, dx = self.back_through(run, params, cache, d_output, carries, input_gradient)
+        named |= found
+        if self.tied:
+            named[EMBEDDING + "W"] = named[EMBEDDING + "W"] + named[READOUT + "W"].T
+        flat = parameters.pack({name: named[name] for name in params}, run.dtype)
+        return Backward(flat, dx, tuple(slicing.join_rows(carry) for carry in carries))
+
+    def back_through(
+        self, run: Pass, params: Params, cache: Cache, d_output: Array, carries: list, input_gradient: bool
+    ) -> tuple[Params, Array | None]:
+        """Backward of `through`: gradients of the parameters, which of a stretch are only there once it is the first,
+        and dL/dx. d_output is dL/doutput of every step, or of the values (B, channels) after the last; carries, dL/dh
+        after the last step of the stretch, become those before its first."""
+        if cache.last is not None:
+            named: Params = {}
+            dy = gradient_last(run, cache.top, cache.last[0], d_output, run.buffer(cache.top.channels))
+        else:
+            named, dy = self._read_every_backward(run, cache, d_output)
         wanted = input_gradient if cache.symbols is None else self.embedding_size > 0
         gx = run.buffer(cache.x.raw.shape[3]) if wanted else None
-        named = self._backward_layers(run, params, cache, dy, carries, gx) | prefixed("readout.", grads)
+        named |= self._backward_layers(run, params, cache, dy, carries, gx)
         if gx is not None and cache.symbols is not None:
-            named |= prefixed(EMBEDDING, self._embedding.backward(run, cache.symbols, gx))
-            gx = None
-        if self.tied:
-            named[EMBEDDING + "W"] = named[EMBEDDING + "W"] + grads["W"].T
-        flat = parameters.pack({name: named[name] for name in params}, run.dtype)
-        dx = run.join(gx) if gx is not None else None
-        return Backward(flat, dx, tuple(slicing.join_rows(carry) for carry in carries))
+            place = run.within(EMBEDDING)
+            return named | prefixed(EMBEDDING, self._embedding.backward(place, cache.symbols, gx)), None
+        return named, None if gx is None else run.join(gx)
 
     def project(self, params: Params, buffers: Buffers) -> Buffers:
         """Nothing to keep within bounds: the buffers as they are."""
@@ -160,6 +198,9 @@ class Network(SymbolOptions):
     def penalty(self, params: Params) -> tuple[float, Params]:
         """No term beside the loss."""
         return 0.0, {}
+
+    def check_recomputed(self, steps: int) -> None:
+        """Raise ConfigError if the states cannot be computed again in stretches of `steps`."""
 
     @property
     def features(self) -> int:
@@ -185,10 +226,10 @@ class Network(SymbolOptions):
     def _read_input(self, run: Pass, params: Params, x: Array) -> tuple[EmbeddingCache | None, Signal]:
         if x.ndim == 3:
             return None, Signal(run.split(x), self.input_size)
-        return self._embedding.forward(run, scope(params, EMBEDDING), x)
+        return self._embedding.forward(run.within(EMBEDDING), scope(params, EMBEDDING), x)
 
     def _readout(self, params: Params) -> Params:
-        own = scope(params, "readout.")
+        own = scope(params, READOUT)
         return {"W": np.ascontiguousarray(params[EMBEDDING + "W"].T), **own} if self.tied else own
 
     def _starts(self, run: Pass, params: Params) -> list[Array]:
@@ -205,23 +246,25 @@ class Network(SymbolOptions):
             del own["W"]
         return own
 
-    def _read(self, run: Pass, params: Params, top: Signal):
-        if self.readout == "last":
-            raw, value = value_last(run, top)
-            return value @ params["W"] + params["bias"], None, (raw, value)
+    def read_last(self, params: Params, value: Array) -> Array:
+        """Outputs (B, K) from the values (B, channels) after the last step."""
+        own = self._readout(params)
+        return value @ own["W"] + own["bias"]
+
+    def read_last_backward(self, params: Params, value: Array, d_output: Array) -> tuple[Params, Array]:
+        """Gradients of the readout, and dL/dvalue (B, channels)."""
+        grads = {"W": value.T @ d_output, "bias": d_output.sum(0)}
+        return prefixed(READOUT, grads), d_output @ self._readout(params)["W"].T
+
+    def _read_every(self, run: Pass, params: Params, top: Signal) -> tuple[Array, Any]:
         y = run.buffer(self.output_size)
         cache, _ = Linear(top.channels, self.output_size).forward(run, params, top, y)
-        return run.join(y), cache, None
+        return run.join(y), cache
 
-    def _read_backward(self, run: Pass, params: Params, cache: Cache, d_output: Array):
-        g = run.buffer(cache.top.channels)
-        if cache.last is not None:
-            raw, value = cache.last
-            d_output = np.asarray(d_output, run.dtype)
-            grads = {"W": value.T @ d_output, "bias": d_output.sum(0)}
-            return grads, gradient_last(run, cache.top, raw, d_output @ params["W"].T, g)
-        gy = run.split(np.asarray(d_output, run.dtype))
-        return Linear(cache.top.channels, self.output_size).backward(run, cache.readout, gy, g)
+    def _read_every_backward(self, run: Pass, cache: Cache, d_output: Array) -> tuple[Params, GradSignal]:
+        linear, gy = Linear(cache.top.channels, self.output_size), run.split(d_output)
+        grads, dy = linear.backward(run.within(READOUT), cache.readout, gy, run.buffer(cache.top.channels))
+        return prefixed(READOUT, grads), dy
 
     def _check(self, x: Array, dtype: np.dtype, state: State | None) -> None:
         if x.ndim == 2 and x.dtype.kind in "iu":

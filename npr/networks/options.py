@@ -8,6 +8,7 @@ import numpy as np
 
 from npr import initializers
 from npr.cells.indrnn import Bound, IndRNN
+from npr.errors import ConfigError
 from npr.fields import one_of, whole, within
 from npr.layers.norm import Norm
 from npr.networks.base import Network
@@ -154,6 +155,14 @@ class IndRNNOptions(Network):
                 if name.endswith(".u"):
                     np.clip(value, -self.bound, self.bound, out=value)
         return buffers
+
+    def check_recomputed(self, steps: int) -> None:
+        """Raise ConfigError with batch norm, whose statistics need all steps at once."""
+        if self.norm != "none":
+            raise ConfigError(
+                f"bptt_checkpoint = {steps}: batch norm (norm = {self.norm!r}) takes its statistics from all steps of "
+                "a batch at once. Set norm = 'none', or bptt_checkpoint = 0."
+            )
 
     def widths(self) -> list[tuple[int, int]]:
         """(input size, units) of every recurrent layer, in the order of the state; input size 0 where fed."""

@@ -104,15 +104,15 @@ class PlainIndRNN(IndRNNOptions):
     def _backward_stack(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
     ) -> dict[str, Array]:
-        cut, n, dtype = run.slicing, self.hidden_size, run.dtype
+        cut, n = run.slicing, self.hidden_size
         cell, (h, u) = self._units[0].cell, cache.layers
         first, others = self._packed(run, params, transposed=True)
-        dw_in = np.empty((cut.slices, self.features, n), dtype)
-        dw = np.empty((cut.slices, self.layers - 1, n, n), dtype)
-        row_sums = np.empty((cut.slices, self.layers, cut.rows, n), dtype)
-        du = np.empty((cut.slices, self.layers, n), dtype)
+        dw_in = run.sums("first", (cut.slices, self.features, n))
+        dw = run.sums("others", (cut.slices, self.layers - 1, n, n))
+        row_sums = run.sums("bias", (cut.slices, self.layers, cut.rows, n))
+        du = run.sums("u", (cut.slices, self.layers, n))
         carry = np.ascontiguousarray(np.stack(carries, axis=1))
-        target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
+        target = np.empty((0, 1, 1, 1), run.dtype) if gx is None else gx
         run.context.backend.kernels.stack.stack_backward(
             cache.x.raw, first, others, u, cell.scan(run, u[0]), h, dy.raw, dy.first, target,
             dw_in, dw, row_sums, du, carry,

@@ -99,6 +99,14 @@ class RecurrentNetwork(Network):
         """Outputs of a layer."""
         return 2 * self.hidden_size if self.bidirectional else self.hidden_size
 
+    def check_recomputed(self, steps: int) -> None:
+        """Raise ConfigError with cells that read from the end: their states are not known stretch by stretch."""
+        if self.bidirectional:
+            raise ConfigError(
+                f"bptt_checkpoint = {steps}: with bidirectional = true every step depends on the last one, and there "
+                "are no stretches to begin with. Set one of them to 0 or false."
+            )
+
     def decays(self, name: str) -> bool:
         """Whether weight decay may act on the parameter."""
         return self._cells[0].decays(_inside(name)) if _inside(name) else super().decays(name)
@@ -137,8 +145,9 @@ class RecurrentNetwork(Network):
         caches, units = [], self.readout_size()
         own, statistics = by_layer(params), by_layer(buffers)
         for i, cell in enumerate(self._cells):
-            cache = cell.forward(run.within(f"layers.{i}."), own[i], statistics.get(i, {}), x, starts[i])
-            x = Signal(cache.h, units, mask=draw_mask(run, self.dropout, units))
+            place = run.within(f"layers.{i}.")
+            cache = cell.forward(place, own[i], statistics.get(i, {}), x, starts[i])
+            x = Signal(cache.h, units, mask=draw_mask(place, self.dropout, units))
             caches.append((cache, x))
         return Layers(
             x,

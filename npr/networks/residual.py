@@ -131,7 +131,7 @@ class ResidualIndRNN(IndRNNOptions):
                 # g held the gradient that the block's first half gets from its second, or is free to be reused.
                 source = d_stream if i % 2 == 1 else g
                 target = g if i % 2 == 1 else run.buffer(n)
-                grads, dy = self._linear().backward(run, parts.linears[i], source, target)
+                grads, dy = self._linear().backward(run.within(name + "linear."), parts.linears[i], source, target)
                 named |= prefixed(name + "linear.", grads)
             from_stream = i % 2 == 0
             last = i == 2 * self.blocks
@@ -141,5 +141,5 @@ class ResidualIndRNN(IndRNNOptions):
             )
             named |= prefixed(name, grads)
             g = dy.raw if not from_stream else g
-        grads, _ = self._linear(self.features).backward(run, parts.stem, d_stream, gx)
+        grads, _ = self._linear(self.features).backward(run.within("stem."), parts.stem, d_stream, gx)
         return named | prefixed("stem.", grads)

@@ -15,7 +15,6 @@ from npr.cells.gradients import arriving, at_the_end
 from npr.context import GradSignal, Pass, Signal
 from npr.errors import ConfigError
 from npr.fields import one_of, whole, within
-from npr.layers.linear import gradient_last
 from npr.networks.base import Cache, Layers, Network
 from npr.params import Array, Buffers, Params, prefixed, scope
 from npr.registry import models
@@ -137,8 +136,8 @@ class ResRNN(Network):
     ) -> dict[str, Array]:
         own, n, backend, dtype = scope(params, _LAYER), self._width, run.context.backend, run.dtype
         slices, rows = run.slicing.slices, run.slicing.rows
-        dw_1, dw_2 = np.empty((slices, n, n), dtype), np.empty((slices, n, n), dtype)
-        sums_1, sums_2 = np.empty((slices, rows, n), dtype), np.empty((slices, rows, n), dtype)
+        dw_1, dw_2 = run.sums("W1", (slices, n, n)), run.sums("W2", (slices, n, n))
+        sums_1, sums_2 = run.sums("b1", (slices, rows, n)), run.sums("b2", (slices, rows, n))
         if run.wants("gradients"):
             self._keep_gradients(run.within(_LAYER), own, cache.layers, dy, carries[0])
         target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
@@ -174,14 +173,16 @@ class ResRNN(Network):
     def _init_readout(self, rng: np.random.Generator) -> dict[str, Array]:
         return {}
 
-    def _read(self, run: Pass, params: Params, top: Signal):
-        if self.readout == "last":
-            y = run.slicing.last(top.raw)
-            return y, None, (y, y)
-        return run.join(top.raw), None, None
+    def read_last(self, params: Params, value: Array) -> Array:
+        """The values themselves."""
+        return value
 
-    def _read_backward(self, run: Pass, params: Params, cache: Cache, d_output: Array):
-        d_output = np.asarray(d_output, run.dtype)
-        if cache.last is None:
-            return {}, GradSignal(run.split(d_output))
-        return {}, gradient_last(run, cache.top, cache.last[0], d_output, run.buffer(self.output_size))
+    def read_last_backward(self, params: Params, value: Array, d_output: Array) -> tuple[Params, Array]:
+        """dL/dvalue is dL/doutput."""
+        return {}, d_output
+
+    def _read_every(self, run: Pass, params: Params, top: Signal) -> tuple[Array, Any]:
+        return run.join(top.raw), None
+
+    def _read_every_backward(self, run: Pass, cache: Cache, d_output: Array) -> tuple[Params, GradSignal]:
+        return {}, GradSignal(run.split(d_output))

@@ -189,7 +189,7 @@ class RRN(GatedNetwork):
                 cells.append(cache)
                 states.append(cell.states(cache))
             y, chain, linears = self._join(run, block, own[block.last], x, inner)
-            out = Signal(y, block.units, mask=draw_mask(run, self.dropout, block.units))
+            out = Signal(y, block.units, mask=draw_mask(run.within(f"layers.{block.last}."), self.dropout, block.units))
             caches.append(BlockCache(x, cells, chain, linears, gate(out)))
             x = out
         return Layers(x, states, buffers, caches)
@@ -230,7 +230,8 @@ class RRN(GatedNetwork):
         g = GradSignal(d_out, 0, first)
         if parts.chain is not None:
             dh = run.buffer(block.units)
-            whole, _ = Linear(block.units, block.units).backward(run, parts.linears["chain"], d_out, dh, first)
+            place = run.within(name + "chain.")
+            whole, _ = Linear(block.units, block.units).backward(place, parts.linears["chain"], d_out, dh, first)
             named |= prefixed(name + "chain.", self._chain().expand(parts.chain, whole))
             g = GradSignal(dh, 0, first)
         none = np.empty((0, 0, 0), run.dtype)
@@ -242,7 +243,7 @@ class RRN(GatedNetwork):
         if "shortcut" in parts.linears:
             dx = run.buffer(block.input_size)
             linear = Linear(block.input_size, block.units)
-            grads, _ = linear.backward(run, parts.linears["shortcut"], d_out, dx, first)
+            grads, _ = linear.backward(run.within(name + "shortcut."), parts.linears["shortcut"], d_out, dx, first)
             named |= prefixed(name + "shortcut.", grads)
             d_out = dx
         if target is not None:

@@ -18,7 +18,7 @@ from npr.training.train_config import TrainConfig
 
 RESUMABLE = ("epochs", "steps", "max_time", "threads")
 # Where a run lies and what it keeps of itself: no result depends on these keys.
-WITHOUT_EFFECT = ("data_dir", "run_dir", "keep", "csv", "tensorboard", "inspect_every")
+WITHOUT_EFFECT = ("data_dir", "run_dir", "keep", "csv", "tensorboard", "inspect_every", "bptt_checkpoint")
 # Tables of a stored config.toml that describe the run instead of configuring it.
 DESCRIPTIVE = ("provenance", "dataset", "imported")
 
@@ -81,6 +81,8 @@ class Config:
             raise ConfigError(f"embedding_size = {model.embedding_size}: {self.train.task} has no symbols: set 0.")
         if getattr(model, "bidirectional", False) and getattr(task, "predicts", False):
             raise ConfigError(f"bidirectional = true: {self.train.task} asks for what a reader from the end has seen.")
+        if self.train.bptt_checkpoint:
+            model.check_recomputed(self.train.bptt_checkpoint)
         return Built(model, task, self._optimizer(classes), _make(classes["schedule"], self.parts["schedule"]))
 
     def _optimizer(self, classes: dict[str, type]) -> Any:

@@ -60,7 +60,7 @@ class Parts(NamedTuple):
 
     def context(self, **choices: Any) -> Context:
         """Context of one forward pass on this run's backend."""
-        return Context(self.backend, **choices)
+        return Context(self.backend, bptt_checkpoint=self.train.bptt_checkpoint, **choices)
 
     def epoch_length(self) -> int:
         """Updates that count as one epoch."""

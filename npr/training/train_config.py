@@ -57,6 +57,9 @@ class TrainConfig:
         Updates per row of metrics.jsonl.
     inspect_every : int
         Updates between stored inspections, 0 for none; see `npr.training.inspections`.
+    bptt_checkpoint : int
+        Steps between the states that the forward pass keeps, for long sequences: memory falls, time grows by a forward
+        pass, results stay the same to the last bit; see `npr.networks.recomputed`. 0 keeps the states of all steps.
     csv, tensorboard : bool
         Whether the rows are kept as metrics.csv and as event files of TensorBoard, too.
     run_dir : str
@@ -87,6 +90,7 @@ class TrainConfig:
     keep: int = 2
     log_every: int = 50
     inspect_every: int = 0
+    bptt_checkpoint: int = 0
     csv: bool = False
     tensorboard: bool = False
     run_dir: str = ""
@@ -101,6 +105,7 @@ class TrainConfig:
             "reestimate",
             "checkpoint_every",
             "inspect_every",
+            "bptt_checkpoint",
             "threads",
         )
         whole("[1, inf)", **{key: getattr(self, key) for key in positive})
