@@ -28,7 +28,16 @@ from npr.kernels.jit import config, inline, kernel
 from npr.kernels.vector import REGISTERS, VECTOR_BYTES
 
 # 24 accumulators, two vectors of B and one broadcast fill 27 of 32 registers; with 16 registers 12 + 2 + 1 fit.
+# docs/performance.md has the count of every host.
 ROWS = 12 if REGISTERS == 32 else 6
+# Eight rows need 16 + 2 + 1.
+EIGHT_FIT = REGISTERS == 32
+# Masks have registers of their own in AVX-512 only. Elsewhere they take two of the vectors', or lanes are loaded
+# one by one into more of them, and a masked tile of `ROWS` rows would spill.
+FULL_MASKED = VECTOR_BYTES == 64
+# Rows that go as two halves. 16: a panel from beyond the first cache then arrives in time, which 12 and 4 do not
+# allow. 8: 4 and 4 start eight sums in each turn, as many as two units need for a latency of four; 6 and 2 do not.
+HALVED = 16 if EIGHT_FIT else 8
 VECTORS = 2
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
@@ -69,9 +78,12 @@ class _Tile:
     def limit_columns(self, columns) -> None:
         """From here on loads and stores touch only the first `columns` columns."""
         b, lanes = self.builder, self.lanes
+        # Lanes as wide as an element: AVX2 would otherwise narrow the mask again in every turn of the loop.
+        kind = ir.IntType(8 * self.width)
+        limit = self.splat(columns if kind == columns.type else b.trunc(columns, kind), kind)
         for v in range(VECTORS):
-            index = ir.Constant(ir.VectorType(_I64, lanes), [v * lanes + j for j in range(lanes)])
-            self.mask[v] = b.icmp_signed("<", index, self.splat(columns, _I64))
+            index = ir.Constant(ir.VectorType(kind, lanes), [v * lanes + j for j in range(lanes)])
+            self.mask[v] = b.icmp_signed("<", index, limit)
 
     def splat(self, value, scalar):
         """A vector with `value` in every lane."""
@@ -181,11 +193,8 @@ _one, _one_masked = _tile_product(1, False), _tile_product(1, True)
 
 @inline
 def _rows(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, count, columns, whole, add):
-    """One panel's width of C: as many full tiles as fit into `count` rows, then tiles of 8, 4, 2 and 1.
-
-    16 rows go as 8 and 8: a panel from beyond the first cache then arrives in time, which 12 and 4 do not allow.
-    """
-    while count >= ROWS and count != 16:
+    """One panel's width of C: as many full tiles as fit into `count` rows, then tiles of 8, 4, 2 and 1."""
+    while (whole or FULL_MASKED) and count >= ROWS and count != HALVED:
         if whole:
             _full(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         else:
@@ -193,7 +202,7 @@ def _rows(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, co
         start += ROWS * row
         c_start += ROWS * c_row
         count -= ROWS
-    while count >= 8:
+    while EIGHT_FIT and count >= 8:
         if whole:
             _eight(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         else:
