@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ class PlainIndRNN(IndRNNOptions):
         u = np.stack([cell.bound.effective(params[f"layers.{i}.u"]) for i in range(self.layers)])
         bias = np.stack([np.tile(params[f"layers.{i}.bias"], (cut.rows, 1)) for i in range(self.layers)])
         first, others = self._packed(run, params, transposed=False)
-        backend.kernels.stack.stack_forward(x.raw, first, others, bias, u, cell.scan(run, u[0]), h)
+        backend.kernels.stack.stack_forward(x.raw, first, others, bias, u, self._scan(run, u[0]), h)
         for i in range(self.layers if run.context.keep else 0):
             below, name = x if i == 0 else Signal(h[i - 1], n), f"layers.{i}."
             keep_states(run.within(name), below, scope(params, name), u[i], h[i])
@@ -114,7 +115,7 @@ class PlainIndRNN(IndRNNOptions):
         carry = np.ascontiguousarray(np.stack(carries, axis=1))
         target = np.empty((0, 1, 1, 1), run.dtype) if gx is None else gx
         run.context.backend.kernels.stack.stack_backward(
-            cache.x.raw, first, others, u, cell.scan(run, u[0]), h, dy.raw, dy.first, target,
+            cache.x.raw, first, others, u, self._scan(run, u[0]), h, dy.raw, dy.first, target,
             dw_in, dw, row_sums, du, carry,
         )  # fmt: skip
         d_bias, d_u, weights = row_sums.sum((0, 2)), du.sum(0), dw.sum(0)
@@ -126,6 +127,11 @@ class PlainIndRNN(IndRNNOptions):
             named[name + "bias"] = d_bias[i]
             named[name + "u"] = cell.bound.effective_backward(params[name + "u"], d_u[i])
         return named
+
+    def _scan(self, run: Pass, u: Array) -> Any:
+        """The kernels' arguments, with tiles for panels and gradients of all layers, which share the second cache."""
+        steps = run.slicing.tile_steps(2 * (self.layers - 1) * self.hidden_size**2)
+        return self._units[0].cell.scan(run, u)._replace(steps=steps)
 
     def _packed(self, run: Pass, params: Params, transposed: bool) -> tuple[Array, Array]:
         """Panels of the first layer's weight, and of all others in one array."""
