@@ -110,5 +110,7 @@ def _lower(value: bool) -> str:
 
 
 def _plain(each: Estimate) -> dict[str, Any]:
-    table = each._asdict()
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in table.items()}
+    from npr.json_values import finite
+
+    found: dict[str, Any] = finite(each._asdict())
+    return found
