@@ -151,7 +151,7 @@ def test_runs_of_different_tasks_are_pointed_out(tmp_path):
 
 def test_length_in_epochs_follows_from_the_rows(tmp_path):
     run = write_run(tmp_path / "one", rows(10), done=False, steps=0, epochs=4)
-    assert read_record(run).status() == "in progress, step 10 of 200"
+    assert read_record(run).status() == "stopped at step 10 of 200"
 
 
 def test_the_file_is_replaced_and_kept_if_that_fails(cli, tmp_path, monkeypatch):
