@@ -47,7 +47,12 @@ def document(found: Comparison) -> dict[str, Any]:
             {
                 "settings": group.settings,
                 "runs": [
-                    {"run": str(record.path), "seed": record.config["seed"], "in_progress": record.result is None}
+                    {
+                        "run": str(record.path),
+                        "seed": record.config["seed"],
+                        "in_progress": record.in_progress,
+                        "unfinished": record.result is None,
+                    }
                     for record in group.records
                 ],
                 "seeds": len(group.records),
@@ -64,18 +69,19 @@ def as_csv(found: Comparison) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     figures = [column for name in found.measured() for column in (name, f"{name}_interval")]
-    rows.writerow(["runs", "in_progress", "seeds", *found.differing(), *figures])
+    rows.writerow(["runs", "in_progress", "unfinished", "seeds", *found.differing(), *figures])
     for group in found.groups:
         names = " ".join(record.name for record in group.records)
         settings = [_setting(group.settings[key]) for key in found.differing()]
         estimates = [group.figures.get(name) for name in found.measured()]
         values = [value for each in estimates for value in ((each.mean, each.interval) if each else ("", ""))]
-        rows.writerow([names, _lower(group.in_progress), len(group.records), *settings, *values])
+        state = _lower(group.in_progress), _lower(group.unfinished)
+        rows.writerow([names, *state, len(group.records), *settings, *values])
     return text.getvalue()
 
 
 def _cells(group: Group, found: Comparison) -> list[str]:
-    """One row of the table; an asterisk marks runs in progress."""
+    """One row of the table; an asterisk marks runs without an end."""
     runs = " ".join(record.name + ("" if record.result else "*") for record in group.records)
     settings = [_setting(group.settings[key]) for key in found.differing()]
     figures = [_number(name, group.figures.get(name)) for name in found.measured()]
@@ -110,5 +116,7 @@ def _lower(value: bool) -> str:
 
 
 def _plain(each: Estimate) -> dict[str, Any]:
-    table = each._asdict()
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in table.items()}
+    from npr.json_values import finite
+
+    found: dict[str, Any] = finite(each._asdict())
+    return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npr.errors import ConfigError, StorageError
+from npr.extras import require
 from npr.gradcheck_report import TOLERANCE, Report
 from npr.params import Array
 
@@ -33,10 +34,7 @@ def ready(path: Path) -> None:
         raise ConfigError(f"Cannot draw '{path}': its name must end in {' or '.join(FORMATS)}.")
     if not path.parent.is_dir():
         raise ConfigError(f"Cannot draw '{path}': there is no folder '{path.parent}'.")
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f'A chart needs matplotlib: {error}. pip install "npr[plot]"') from error
+    require("matplotlib.figure", "plot", "A chart")
 
 
 def draw(report: Report, path: Path) -> None:

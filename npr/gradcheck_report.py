@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from npr.json_values import finite
+
 TOLERANCE = 1e-6
 
 
@@ -52,7 +54,7 @@ class Checked:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: what is not finite becomes None."""
-        found = {key: _or_none(getattr(self, key)) for key in ("rel_error", "analytic", "numeric")}
+        found = {key: finite(getattr(self, key)) for key in ("rel_error", "analytic", "numeric")}
         index = None if self.index is None else list(self.index)
         return {"name": self.name, "shape": list(self.shape), **found, "case": self.case, "index": index}
 
@@ -124,7 +126,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The document of `npr gradcheck --json`; an infinite error, which JSON lacks, becomes None."""
         rows = [checked.to_dict() for checked in self.parameters]
-        return {"model": self.model, "max_rel_error": _or_none(self.max_rel_error), "parameters": rows}
+        return {"model": self.model, "max_rel_error": finite(self.max_rel_error), "parameters": rows}
 
 
 def _located(found: list[Checked]) -> Checked:
@@ -133,7 +135,3 @@ def _located(found: list[Checked]) -> Checked:
     alike = [checked for checked in found if checked.index is not None and checked.passed == worst.passed]
     shown = worst if worst.index is not None or not alike else max(alike, key=lambda checked: checked.rel_error)
     return replace(shown, rel_error=worst.rel_error)
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -47,6 +47,8 @@ def starts(name: str, prefix: str) -> bool:
 
 def by_prefix(table: Mapping[str, float], name: str, default: float) -> float:
     """Entry of the longest key that `name` starts with, or `default`."""
+    if not table:
+        return default
     prefix = max((key for key in table if starts(name, key)), key=len, default=None)
     return default if prefix is None else table[prefix]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_runs import SHORT, Cli, cli, data_dir, rows, tensors
 
-from npr.inspect import figures
 from npr.training.inspections import inspections, read_inspection
 from npr.training.storage import Disk
 
@@ -125,7 +125,7 @@ def test_figures_are_drawn(cli: Cli) -> None:
 
 
 def test_figures_without_matplotlib_name_the_extra(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = cli("inspect", "--model", "rnn", "--task", "copy", "--plot", "pictures")
     assert done.code == 3
     assert "npr[plot]" in done.err

@@ -15,6 +15,7 @@ from sample_runs import row, rows, write_run
 from npr.compare import compare, estimate, ordered
 from npr.compare.differences import differences, setting
 from npr.errors import ConfigError
+from npr.training.run_folder import RunFolder
 
 __all__ = ["cli", "data_dir"]
 # Quantiles of Student's t at 0.975 for 1, 2 and 9 degrees of freedom, from printed tables.
@@ -93,7 +94,9 @@ def test_a_run_named_twice_counts_once(tmp_path):
 
 
 def test_a_run_in_progress_counts_with_its_latest_rows(tmp_path):
-    found = compare([write_run(tmp_path / "now", rows(15), done=False)])
+    run = write_run(tmp_path / "now", rows(15), done=False)
+    with RunFolder.open(run):
+        found = compare([run])
     figures = found.groups[0].figures
     assert figures["steps"].mean == 15
     assert figures["train_loss"].mean == pytest.approx(row(15)["loss"])
@@ -102,11 +105,29 @@ def test_a_run_in_progress_counts_with_its_latest_rows(tmp_path):
     assert found.notes == ["now is in progress, step 15 of 100: its latest rows count."]
 
 
+def test_a_run_that_nobody_trains_has_stopped(tmp_path):
+    run = write_run(tmp_path / "killed", rows(15), done=False)
+    with RunFolder.open(run):
+        pass  # leaves its lock file behind
+    found = compare([run])
+    assert found.notes == ["killed is stopped at step 15 of 100: its latest rows count."]
+    assert (found.groups[0].in_progress, found.groups[0].unfinished) == (False, True)
+
+
+def test_a_finished_run_that_goes_on_is_in_progress_from_its_first_row(tmp_path):
+    run = write_run(tmp_path / "longer", rows(4))
+    with RunFolder.open(run):
+        assert compare([run]).groups[0].unfinished is False
+        with open(run / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(row(5)) + "\n")
+        assert compare([run]).notes == ["longer is in progress, step 5 of 100: its latest rows count."]
+
+
 def test_a_result_older_than_the_rows_is_not_the_result(tmp_path):
     run = write_run(tmp_path / "resumed", rows(4))
     with open(run / "metrics.jsonl", "a") as file:
         file.write(json.dumps(row(5)) + "\n")
-    assert compare([run]).groups[0].in_progress
+    assert compare([run]).groups[0].unfinished
 
 
 def test_nan_is_named(tmp_path):
@@ -146,7 +167,8 @@ def test_the_table_marks_runs_in_progress(cli, tmp_path):
     for seed in (1, 2):
         write_run(tmp_path / f"run{seed}", rows(12), seed=seed)
     write_run(tmp_path / "now", rows(12), done=False, hidden_size=16)
-    done = cli("compare", "run1", "run2", "now")
+    with RunFolder.open(tmp_path / "now"):
+        done = cli("compare", "run1", "run2", "now")
     head, *lines = done.out.splitlines()[1:]
     assert done.code == 0
     assert head.split()[:4] == ["runs", "seeds", "hidden_size", "train_loss"]
@@ -161,7 +183,7 @@ def test_json_is_one_document_without_nan(cli, tmp_path):
     found = cli("compare", "one", "--json").json()
     group = found["groups"][0]
     assert (found["task"], found["differing"], group["seeds"]) == ("copy", [], 1)
-    assert group["runs"][0]["in_progress"] is True
+    assert (group["runs"][0]["in_progress"], group["runs"][0]["unfinished"]) == (False, True)
     assert group["figures"]["train_loss"] == {"mean": None, "interval": None, "n": 1}
     assert group["figures"]["steps"]["mean"] == 1
 
@@ -171,7 +193,8 @@ def test_csv_has_a_row_for_each_group(cli, tmp_path):
         write_run(tmp_path / f"run{seed}", rows(2), seed=seed)
     found = list(csv.DictReader(io.StringIO(cli("compare", "run1", "run2", "--csv").out)))
     assert len(found) == 1
-    assert (found[0]["runs"], found[0]["seeds"], found[0]["in_progress"]) == ("run1 run2", "2", "false")
+    assert (found[0]["runs"], found[0]["seeds"]) == ("run1 run2", "2")
+    assert (found[0]["in_progress"], found[0]["unfinished"]) == ("false", "false")
     assert float(found[0]["test_loss"]) == pytest.approx(0.15)
     assert float(found[0]["test_loss_interval"]) == pytest.approx(0.6353, rel=1e-3)
 

@@ -109,6 +109,27 @@ def test_cross_entropy_is_accumulated_in_double():
     assert value == pytest.approx((1e4 + 1e4 * math.log(3)) / 10_001, rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int64])
+def test_cross_entropy_of_more_positions_than_the_type_of_the_classes_counts(kind: type) -> None:
+    rng = np.random.default_rng(1)
+    output, target = rng.normal(size=(40, 30, 9)), rng.integers(9, size=(40, 30))
+    value, gradient = cross_entropy(output, target.astype(kind))
+    wanted = np.mean([entry_cross_entropy(row, k) for row, k in zip(output.reshape(-1, 9), target.flat, strict=True)])
+    assert value == pytest.approx(wanted, rel=1e-12)
+    assert gradient.flags.c_contiguous
+    one_hot = np.eye(9)[target]
+    softmax = np.exp(output) / np.exp(output).sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(gradient, (softmax - one_hot) / target.size, rtol=1e-10, atol=1e-16)
+
+
+def test_cross_entropy_of_a_single_class_and_of_no_position() -> None:
+    output = np.ones((2, 1), np.float32)
+    value, gradient = cross_entropy(output, np.zeros(2, int))
+    assert (value, gradient.tolist(), output.tolist()) == (0, [[0], [0]], [[1], [1]])
+    value, gradient = cross_entropy(np.ones((0, 4)), np.zeros(0, int))
+    assert (value, gradient.shape) == (0, (0, 4))
+
+
 def test_mse_is_squared_in_double():
     value, _ = mse(np.full((1, 2), 1e25, np.float32), np.zeros((1, 2), np.float32))
     assert value == pytest.approx(1e50, rel=1e-6)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import builtins
 import errno
 import math
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +151,7 @@ def test_runs_of_different_tasks_are_pointed_out(tmp_path):
 
 def test_length_in_epochs_follows_from_the_rows(tmp_path):
     run = write_run(tmp_path / "one", rows(10), done=False, steps=0, epochs=4)
-    assert read_record(run).status() == "in progress, step 10 of 200"
+    assert read_record(run).status() == "stopped at step 10 of 200"
 
 
 def test_the_file_is_replaced_and_kept_if_that_fails(cli, tmp_path, monkeypatch):
@@ -176,14 +176,7 @@ def test_the_file_is_replaced_and_kept_if_that_fails(cli, tmp_path, monkeypatch)
 
 def test_without_plotly_the_extra_is_named(cli, tmp_path, monkeypatch):
     write_run(tmp_path / "one", rows(4))
-    found = builtins.__import__
-
-    def without(name: str, *args: object) -> object:
-        if name.startswith("plotly"):
-            raise ImportError(name)
-        return found(name, *args)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "plotly", None)
     done = cli("report", "one")
     assert done.code == 3
     assert 'pip install "npr[html]"' in done.err

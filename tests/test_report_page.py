@@ -22,7 +22,7 @@ HEAT_WIDTH = "document.querySelector('#gradient-plots .plot').layout.width"
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory, start_browser: Callable[[], Browser]) -> Path:
-    """A page about two runs with inspections and one without, in progress."""
+    """A page about two runs with inspections and one without, which has stopped."""
     folder = tmp_path_factory.mktemp("report")
     first = inspect_run(write_run(folder / "0001-a", rows(100)), [20, 60, 100], times=9, layers=2)
     second = inspect_run(write_run(folder / "0002-b", rows(60), seed=2), [40], times=9)
@@ -81,8 +81,8 @@ def test_names_of_runs_are_text_and_nothing_else(page):
     assert HOSTILE in page.run("document.getElementById('runs').innerText")
 
 
-def test_a_run_in_progress_says_how_far_it_is(page):
-    assert "in progress, step 25 of 100" in page.run("document.getElementById('runs').innerText")
+def test_a_stopped_run_says_how_far_it_is(page):
+    assert "stopped at step 25 of 100" in page.run("document.getElementById('runs').innerText")
 
 
 def test_the_slider_moves_the_heat_map(page):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from pathlib import Path
@@ -18,7 +20,7 @@ from npr.training import RunFolder, find_run
 from npr.training.metrics import MetricsLog, read_rows
 from npr.training.provenance import git_commit, provenance
 from npr.training.result import Result, read_result, write_result
-from npr.training.run_folder import METRICS, read_config
+from npr.training.run_folder import METRICS, in_training, read_config
 from npr.training.run_lookup import runs
 from npr.training.storage import Disk
 
@@ -120,13 +122,35 @@ def test_a_second_process_is_refused_within_a_second(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path) -> None:
+    assert not in_training(tmp_path)
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     holder.stdout.readline()
+    assert in_training(tmp_path)
     holder.kill()
     holder.wait()
+    assert (tmp_path / "lock").exists()
+    assert not in_training(tmp_path)
     with RunFolder.create(tmp_path, "x") as run:
         assert run.path == tmp_path
+
+
+def test_who_asks_for_a_training_disturbs_none(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "x"):
+        pass
+    # Another process asks at the same time, and holds its own shared lock while we do.
+    with open(tmp_path / "lock") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert not in_training(tmp_path)
+        # It lets go long before a training that begins would give up.
+        threading.Timer(0.1, other.close).start()
+        with RunFolder.create(tmp_path, "x"):
+            assert in_training(tmp_path)
+
+
+def test_a_lock_that_cannot_be_asked_may_be_held(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    assert in_training(tmp_path)
 
 
 def test_the_configuration_comes_back(tmp_path: Path) -> None:

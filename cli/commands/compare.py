@@ -18,7 +18,7 @@ def command(runs: tuple[str, ...], sort: str | None, as_json: bool, as_csv: bool
     """Compare runs of one task: a row for each group of runs that differ only in their seed.
 
     Columns name the configuration keys in which the groups differ, then each figure with its mean and the 95 %
-    interval (Student's t) over seeds. Of runs in progress, marked with *, the latest rows count.
+    interval (Student's t) over seeds. Of runs in progress or stopped, marked with *, the latest rows count.
     """
     if as_json and as_csv:
         raise click.UsageError("Give either --json or --csv, not both.")

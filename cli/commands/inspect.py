@@ -99,8 +99,9 @@ def _title(place: Place) -> str:
 
 
 def _document(place: Place, found: Any) -> dict[str, Any]:
-    from npr.inspect.plain import finite, to_json
+    from npr.inspect.plain import to_json
     from npr.inspect.summary import summary
+    from npr.json_values import finite
 
     steps, count = place.subject.x.shape[:2]
     return {

@@ -20,7 +20,7 @@ from npr_cli import options, terminal
     help="The file; one that exists is replaced.",
 )
 def command(runs: tuple[str, ...], output: Path) -> None:
-    """Write one self-contained HTML page about runs, finished or in progress.
+    """Write one self-contained HTML page about runs, finished or not.
 
     It shows curves, gradients through time, spectra, differences of configuration, versions, and the commands that
     train the runs again. It needs no network and opens from any folder. Needs plotly: pip install "npr[html]".

@@ -27,7 +27,7 @@ def estimates(records: Sequence[Record]) -> dict[str, Estimate]:
 
 
 def cautions(records: Sequence[Record], found: Mapping[str, Estimate]) -> list[str]:
-    """Sentences about runs in progress, means that are NaN, and figures that some runs lack."""
+    """Sentences about runs without an end, means that are NaN, and figures that some runs lack."""
     notes = [f"{record.name} is {record.status()}: its latest rows count." for record in records if not record.result]
     for name, each in found.items():
         if math.isnan(each.mean):

@@ -32,6 +32,11 @@ class Group(NamedTuple):
 
     @property
     def in_progress(self) -> bool:
+        """Whether some of its runs are being trained."""
+        return any(record.in_progress for record in self.records)
+
+    @property
+    def unfinished(self) -> bool:
         """Whether some of its figures are not final."""
         return any(record.result is None for record in self.records)
 
@@ -61,7 +66,7 @@ def compare(runs: Sequence[PathLike]) -> Comparison:
     Parameters
     ----------
     runs : sequence of path
-        Run folders, or their numbers or names below ./runs. Of a run in progress the latest rows count.
+        Run folders, or their numbers or names below ./runs. Of a run without an end the latest rows count.
 
     Returns
     -------

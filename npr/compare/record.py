@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from npr.errors import ConfigError, NprError, StorageError
 from npr.training.metrics import Row, read_log
 from npr.training.result import Result, labelled, read_result
-from npr.training.run_folder import METRICS, RESULT, read_about, read_config
+from npr.training.run_folder import METRICS, RESULT, in_training, read_about, read_config
 from npr.training.run_lookup import find_run
 from npr.training.window import FIGURES
 
@@ -35,7 +35,9 @@ class Record(NamedTuple):
     rows : list of dict
         Sound rows of metrics.jsonl.
     result : Result or None
-        None while the run is in progress.
+        None for a run that has no end yet.
+    in_progress : bool
+        Whether a process is training it; without one and without a result it has stopped.
     warnings : tuple of str
         What in the folder could not be read.
     """
@@ -47,6 +49,7 @@ class Record(NamedTuple):
     about: dict[str, Any]
     rows: list[Row]
     result: Result | None
+    in_progress: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -60,11 +63,11 @@ class Record(NamedTuple):
         return self.result.seconds if self.result else self.rows[-1].get("seconds") if self.rows else None
 
     def status(self) -> str:
-        """ "finished" or how far it is."""
+        """ "finished", or how far it is or has come."""
         if self.result:
             ended = {"max_time": "time limit", "schedule": "schedule"}.get(self.result.stopped)
             return f"finished, {self.step:,} updates" + (f" (ended by its {ended})" if ended else "")
-        return f"in progress, step {self.step:,} of {self._length()}"
+        return f"{'in progress,' if self.in_progress else 'stopped at'} step {self.step:,} of {self._length()}"
 
     def figures(self) -> dict[str, float]:
         """Figures under the names "train_loss", "validation_accuracy", ...: final ones, or the latest so far."""
@@ -117,13 +120,15 @@ def read_record(path: Path) -> Record:
         config, about = read_config(path), read_about(path)
     except NprError as error:
         raise ConfigError(str(error) if str(path) in str(error) else f"'{path}': {error}") from error
+    # Asked first: a run that ends in between has a result then.
+    trains = in_training(path)
     rows, damaged = _rows(path / METRICS)
     result = read_result(path / RESULT)
     if result and rows and result.steps < rows[-1]["step"]:
         result = None
     warnings = (_lost(path / METRICS, damaged),) if damaged else ()
     task = str(about.get("dataset", {}).get("name") or (result.task if result else config.train.task))
-    return Record(path, path.resolve().name, task, config.flat(), about, rows, result, warnings)
+    return Record(path, path.resolve().name, task, config.flat(), about, rows, result, trains and not result, warnings)
 
 
 def _rows(path: Path) -> tuple[list[Row], int]:

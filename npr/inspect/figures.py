@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from npr.errors import ConfigError, StorageError
+from npr.errors import StorageError
+from npr.extras import require
 from npr.inspect.series import Found
 
 FORMATS = ("png", "svg")
@@ -23,8 +23,7 @@ def require_matplotlib() -> None:
     ConfigError
         If matplotlib is not there.
     """
-    if find_spec("matplotlib") is None:
-        raise ConfigError("Figures need matplotlib, which is not installed: pip install 'npr[plot]'.")
+    require("matplotlib", "plot", "A figure")
 
 
 def prepared(folder: Path) -> Path:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from typing import Any
 
 import numpy as np
 
 from npr.inspect.series import Found
+from npr.json_values import finite
 
 
 def to_json(found: Found) -> dict[str, dict[str, Any]]:
     """{name: {"axes", "values"}}; NaN and infinity, which JSON lacks, become None."""
     return {name: {"axes": list(s.axes), "values": finite(s.values.tolist())} for name, s in found.items()}
-
-
-def finite(value: Any) -> Any:
-    """Nested lists and dictionaries with None in the place of numbers that are not finite."""
-    if isinstance(value, list | tuple):
-        return [finite(entry) for entry in value]
-    if isinstance(value, dict):
-        return {key: finite(entry) for key, entry in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def to_npz(found: Found) -> bytes:

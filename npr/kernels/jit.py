@@ -6,10 +6,9 @@ because numba neither notices an edit in an imported module nor recovers from a 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import numba
 import numpy as np
 import platformdirs
 from numba.core import config as _config
+
+from npr.kernels.disk_cache import keep
 
 config: Any = _config  # numba fills this module in at run time
 
@@ -45,34 +46,33 @@ def cache_folder() -> Path:
     return root / "numba" / digest.hexdigest()[:16]
 
 
-@contextlib.contextmanager
-def _own_cache() -> Iterator[bool]:
-    """Point numba's cache at our folder while a kernel is declared; false if it cannot be written."""
+def _kept(compiled: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel, with our folder as its cache; without a cache if the folder cannot be written."""
+    if config.DISABLE_JIT:
+        return compiled
     folder = cache_folder()
     try:
         # The files are pickles: a folder that others may write to would let them run code.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        usable = os.access(folder, os.W_OK)
     except OSError:
-        usable = False
+        return compiled
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder)
     try:
-        yield usable
+        keep(compiled, function, folder)
     finally:
         config.CACHE_DIR = before
+    return compiled
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a sequential kernel, kept on disk."""
-    with _own_cache() as usable:
-        return numba.njit(cache=usable, **OPTIONS)(function)
+    return _kept(numba.njit(**OPTIONS)(function), function)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel whose `prange` loops run on several threads, kept on disk."""
-    with _own_cache() as usable:
-        return numba.njit(cache=usable, parallel=True, **OPTIONS)(function)
+    return _kept(numba.njit(parallel=True, **OPTIONS)(function), function)
 
 
 def inline(function: Callable[..., Any]) -> Callable[..., Any]:

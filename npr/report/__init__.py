@@ -19,7 +19,7 @@ __all__ = ["render", "write_report"]
 
 
 def write_report(runs: Sequence[PathLike], path: PathLike, disk: Disk | None = None) -> list[str]:
-    """Write one self-contained HTML page about runs, finished or in progress; a file of that name is replaced.
+    """Write one self-contained HTML page about runs, finished or not; a file of that name is replaced.
 
     Parameters
     ----------

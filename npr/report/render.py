@@ -13,7 +13,7 @@ from typing import NamedTuple
 import tomli_w
 
 from npr.compare.record import Record
-from npr.errors import ConfigError
+from npr.extras import require
 from npr.report import tables
 from npr.report.document import Document, document
 from npr.report.encoding import GAP, LEVELS, MINUS_INFINITY
@@ -39,7 +39,7 @@ def render(records: Sequence[Record]) -> Page:
     ConfigError
         If plotly is not installed.
     """
-    plotly = _plotly()
+    plotly = require("plotly.offline", "html", "A report").get_plotlyjs()
     found = document(records)
     text = Template(_text("page.html")).substitute(
         title=escape(f"npr report: {', '.join(dict.fromkeys(record.task for record in records))}"),
@@ -57,16 +57,6 @@ def render(records: Sequence[Record]) -> Page:
         scripts="\n".join(_text(f"{name}.js") for name in _SCRIPTS),
     )
     return Page(text, found.messages)
-
-
-def _plotly() -> str:
-    """The program of plotly, once."""
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ConfigError('A report needs plotly, which is not installed: pip install "npr[html]"') from error
-    text: str = get_plotlyjs()
-    return text
 
 
 def _text(name: str) -> str:

@@ -15,7 +15,7 @@ _SPLITS = ("train", "validation", "test")
 
 
 def figures(records: Sequence[Record]) -> str:
-    """Final figures: a row for each run, those in progress with their latest."""
+    """Final figures: a row for each run, those without an end with their latest."""
     tables = [record.figures() for record in records]
     found = dict.fromkeys(name for table in tables for name in table)
     names = sorted(found, key=lambda name: _SPLITS.index(name.partition("_")[0]))

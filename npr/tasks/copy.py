@@ -96,9 +96,15 @@ class Copy(FreshTask):
         """Input (T + 2c, B, input_size) of `dtype`, target (T + 2c, B) int64; accuracy counts the last c steps."""
         symbols, delays = drawn
         recall = self.copy_length + int(delays[0])
-        shown, target = np.zeros((2, recall + self.copy_length, symbols.shape[1]), np.int64)
-        shown[: self.copy_length] = target[recall:] = symbols
-        shown[recall - 1 if self.variant == "nnrnn" else recall] = self.labels + 1
-        vectors = np.eye(self.labels + 2, dtype=dtype)
-        x = vectors.take(shown, axis=0) if self.one_hot else shown[:, :, None].astype(dtype)
+        target = np.zeros((recall + self.copy_length, symbols.shape[1]), np.int64)
+        target[recall:] = symbols
+        vectors = (
+            np.eye(self.labels + 2, dtype=dtype) if self.one_hot else np.arange(self.labels + 2, dtype=dtype)[:, None]
+        )
+        x = np.empty((*target.shape, self.input_size), dtype)
+        # Nearly all of it is silence: a whole step at a time, one symbol at a time takes twice as long.
+        x[0] = vectors[0]
+        x[1:] = x[0]
+        x[: self.copy_length] = vectors.take(symbols, axis=0)
+        x[recall - 1 if self.variant == "nnrnn" else recall] = vectors[self.labels + 1]
         return Batch(x, target, scored=slice(recall, None))

@@ -168,6 +168,27 @@ def read_about(path: Path) -> dict[str, Any]:
     return {key: table for key, table in read_table(path / CONFIG).items() if key in DESCRIPTIVE}
 
 
+def in_training(path: Path) -> bool:
+    """Whether a process trains in a run folder now: it holds the lock, which ends with it however it ends.
+
+    True too where that cannot be found out, on a file system without locks or without the right to read.
+    """
+    try:
+        descriptor = os.open(path / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        # Shared, so that several readers do not take each other for a training; a training that begins waits longer.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _numbered(name: str) -> Path:
     """A new folder with the next number; two processes never get the same."""
     RUNS.mkdir(parents=True, exist_ok=True)

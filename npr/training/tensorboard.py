@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from npr.errors import ConfigError
+from npr.extras import require
 from npr.training.events import Start
 from npr.training.metrics import Row
 from npr.training.storage import Disk, write_all
@@ -36,13 +36,10 @@ class TensorBoardSink:
     """
 
     def __init__(self, disk: Disk | None = None) -> None:
-        try:
-            from tensorboardX import summary
-            from tensorboardX.proto.event_pb2 import Event, SessionLog
-            from tensorboardX.record_writer import masked_crc32c
-        except ImportError as error:
-            raise ConfigError(f'tensorboard = true needs tensorboardX: {error}. pip install "npr[tb]"') from error
-        self._summary, self._event, self._session, self._checksum = summary, Event, SessionLog, masked_crc32c
+        names = ("summary", "proto.event_pb2", "record_writer")
+        summary, events, writer = (require(f"tensorboardX.{name}", "tb", "tensorboard = true") for name in names)
+        self._summary, self._event, self._session = summary, events.Event, events.SessionLog
+        self._checksum = writer.masked_crc32c
         self._disk = disk or Disk()
         self._file: int | None = None
         self._last: Row = {}

@@ -1,0 +1,74 @@
+"""Compiled kernels on disk, where a file that is damaged, or cannot be written, costs a compilation and no more.
+
+Numba itself raises what it meets while it reads or writes: an empty index file, as a power cut leaves them, would end
+every program until somebody deletes it, and so would a full disk. Damage within machine code would not even be noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+class _Files(IndexDataCacheFile):
+    """Index and data files of one kernel; data is believed only if its SHA-256 stands behind it."""
+
+    def _dump(self, obj: Any) -> bytes:
+        data: bytes = super()._dump(obj)
+        # A reader of the pickle stops before it.
+        return data + hashlib.sha256(data).digest()
+
+    def _load_data(self, name: str) -> Any:
+        data = Path(self._data_path(name)).read_bytes()
+        if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
+            raise ValueError(f"{name} is damaged")
+        return super()._load_data(name)
+
+
+class DiskCache(FunctionCache):
+    """Numba's cache of one kernel.
+
+    Parameters
+    ----------
+    py_func : function
+        The kernel before compilation.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no folder that could be written to.
+    """
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        files = self._cache_file
+        self._cache_file = _Files(files._cache_path, self._impl.filename_base, files._source_stamp)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What is stored for these types; None if there is nothing sound, and damage is then cleared away."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever unpickling makes of arbitrary bytes
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Store a compiled kernel, if that is possible."""
+        with contextlib.suppress(Exception):
+            super().save_overload(sig, data)
+
+
+def keep(compiled: Any, function: Any, folder: Path) -> None:
+    """Let a kernel keep what it compiles below `folder`, where numba can write there; else it keeps nothing."""
+    with contextlib.suppress(RuntimeError):
+        cache = DiskCache(function)
+        # Numba's second choice, beside the source, would not notice an edit in another file.
+        if Path(cache.cache_path).is_relative_to(folder):
+            compiled._cache = cache
