@@ -41,7 +41,7 @@ def fake(monkeypatch):
     return told
 
 
-@pytest.mark.parametrize("family", ["indrnn", "wired", "dense", "lstm", "update", "text"])
+@pytest.mark.parametrize("family", sorted({cases.family(case) for case in KNOWN.values()}))
 def test_family_goes_from_cases_to_table(family, fake, capsys):
     assert main([*TINY, "--case", family]) == 0
     out, err = capsys.readouterr()

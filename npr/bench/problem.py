@@ -59,6 +59,11 @@ class Case:
         return ""
 
     @property
+    def read_size(self) -> int:
+        """Units that the readout sees."""
+        return self.hidden_size
+
+    @property
     def products(self) -> int:
         """FLOPs of the matrix products of one forward pass."""
         raise NotImplementedError
