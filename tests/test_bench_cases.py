@@ -10,7 +10,7 @@ import pytest
 from bench_figures import KNOWN
 
 from npr.bench import cases
-from npr.bench.problems import dense, indrnn, update, wired
+from npr.bench.problems import dense, elementwise, indrnn, update, wired
 from npr.errors import ConfigError
 from npr.tasks.copy import Copy
 
@@ -53,7 +53,7 @@ def test_groups_are_fixed(group, names):
 def test_every_case_is_whole(case):
     family = cases.family(case)
     assert case.name.startswith(f"{family}-")
-    assert case.flops > 0
+    assert (case.flops > 0) != (case.traffic > 0)
     tiny = case.tiny()
     assert (tiny.group, tiny.goal_ratio, tiny.goal_share, tiny.forward) == ("", 0, 0, case.forward)
     assert tiny.flops < 2e7
@@ -66,6 +66,23 @@ def test_forward_pass_alone_is_an_added_case(name):
     alone = KNOWN[f"{name}-forward"]
     assert 3 * alone.flops == KNOWN[name].flops
     assert (alone.group, alone.goal_ratio, alone.goal_share) == ("", 0, 0)
+
+
+def test_the_elementwise_recurrence_moves_five_arrays():
+    case = KNOWN["elementwise-784x128-1024"]
+    array = 4 * 784 * 128 * 1024
+    assert (case.traffic, KNOWN[f"{case.name}-forward"].traffic) == (5 * array, 2 * array)
+    assert case.goal_share == 0.7
+
+
+def test_no_elementwise_pre_activation_is_next_to_the_kink():
+    drawn = elementwise.draw(KNOWN["elementwise-784x32-128"].tiny(), 1, np.float64)
+    h = a = np.zeros_like(drawn.x[0])
+    for z in drawn.x:
+        a = z + drawn.params["u"] * h
+        assert np.abs(a).min() > 0.4
+        h = np.maximum(a, 0)
+    assert np.any(a < 0)
 
 
 def test_flop_convention_of_indrnn():

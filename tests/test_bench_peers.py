@@ -34,6 +34,7 @@ NAMES = [
     "gru-150x128-128x512",
     "eurnn-copy-220x10-10x128",
     "resrnn-784x32-1x200",
+    "elementwise-784x32-128",
     "update-exprnn-copy-float64",
     "update-nnrnn-copy-float32",
     "text-chainer-2x50",
