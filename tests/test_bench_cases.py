@@ -115,6 +115,17 @@ def test_two_directions_have_twice_the_products(kind):
     assert both.products == 2 * replace(both, bidirectional=False).products
 
 
+def test_the_chain_of_a_node_is_the_published_one():
+    case = KNOWN["rrn-published-2x50"]
+    assert case.chain == [(50, 80), (80, 80), (80, 160), (160, 320), (320, 800), (800, 50), (50, 50)]
+    assert case.flops == 3 * 2 * 50 * 50 * 2 * 9 * 50 * 50
+
+
+def test_flops_of_rotations():
+    case = KNOWN["eurnn-784x100-1x512"]
+    assert case.products == 784 * 100 * (2 * 2 * 512 + 18 * 2 * (256 + 255) + 6 * 512)
+
+
 def test_a_gru_has_three_gates():
     case = KNOWN["gru-150x128-128x512"]
     assert case.products == 3 * 2 * 150 * 128 * 512 * (512 + 128)
