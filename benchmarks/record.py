@@ -27,6 +27,10 @@ def document(benchmark: str, arguments: list[str], figures: Mapping[str, Any]) -
 def write(name: str, result: Mapping[str, Any]) -> Path:
     """Store a document as benchmarks/results/<name>.json."""
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{name}.json"
+    return write_to(RESULTS / f"{name}.json", result)
+
+
+def write_to(file: Path, result: Mapping[str, Any]) -> Path:
+    """Store a document in a file of any folder."""
     file.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return file
