@@ -46,10 +46,11 @@ def _efficiency(result: dict[str, Any]) -> Any:
     for number, model in enumerate(models):
         own = [row for row in rows if row["model"] == model]
         at = [places.index((row["batch_size"], row["hidden_size"])) + width * number - 0.4 for row in own]
-        axes.bar(
+        bars = axes.bar(
             at, [100 * row["efficiency"] for row in own], width, align="edge",
             label=model, color=STYLES[model][0], edgecolor="white",
         )  # fmt: skip
+        axes.bar_label(bars, fmt="%.0f", fontsize=7)
     axes.axhline(100, color="black", linewidth=1)
     axes.set_xticks(range(len(places)), [f"B={b}, H={h}" for b, h in places])
     axes.set_ylabel("t1 / (n tn), %")

@@ -8,6 +8,7 @@ jingli9111/EUNN-tensorflow, and the last phases are folded into the last layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -25,6 +26,9 @@ class Case(problem.Case):
     """One complex layer of `capacity` layers of rotations, ten classes read from Re(h) after the last step."""
 
     capacity: int = 4
+
+    # An angle's gradient adds terms of both signs over all steps and sequences: 5.5e-5 was seen in float32 at T = 784.
+    tolerances: ClassVar[dict[str, float]] = {**problem.Case.tolerances, "float32": 3e-4}
 
     @property
     def products(self) -> int:
