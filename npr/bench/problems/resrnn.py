@@ -1,8 +1,14 @@
-"""One training step of ResRNN as plain arrays, the same for every library."""
+"""One training step of ResRNN as plain arrays, the same for every library.
+
+Float32 is sensitive here: rounding moves one or two of some 1.6e6 pre-activations across the kink of ReLU, each of
+which carries the gradient of one step. With three seeds entries of a gradient changed by 4e-6, 8e-3 and 2.9e-2 of its
+largest, by the same in npr and in PyTorch.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,6 +28,7 @@ class Case(problem.Case):
 
     linearity: float = 0.997
 
+    tolerances: ClassVar[dict[str, float]] = {**problem.Case.tolerances, "float32": 1e-1}
     peers = ("torch", "torch.compile", "jax")
 
     @property
