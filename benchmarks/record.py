@@ -31,6 +31,6 @@ def write(name: str, result: Mapping[str, Any]) -> Path:
 
 
 def write_to(file: Path, result: Mapping[str, Any]) -> Path:
-    """Store a document."""
+    """Store a document in a file of any folder."""
     file.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return file

@@ -10,7 +10,7 @@ import pytest
 from bench_figures import KNOWN
 
 from npr.bench import cases
-from npr.bench.problems import dense, indrnn, update, wired
+from npr.bench.problems import dense, elementwise, indrnn, update, wired
 from npr.errors import ConfigError
 from npr.tasks.copy import Copy
 
@@ -53,10 +53,10 @@ def test_groups_are_fixed(group, names):
 def test_every_case_is_whole(case):
     family = cases.family(case)
     assert case.name.startswith(f"{family}-")
-    assert case.flops > 0
+    assert (case.flops > 0) != (case.traffic > 0)
     tiny = case.tiny()
     assert (tiny.group, tiny.goal_ratio, tiny.goal_share, tiny.forward) == ("", 0, 0, case.forward)
-    assert tiny.flops < 1e7
+    assert tiny.flops < 2e7
     problem = importlib.import_module(f"npr.bench.problems.{family}").draw(tiny, 1)
     assert all(value.dtype == np.float32 for value in problem.params.values())
 
@@ -66,6 +66,23 @@ def test_forward_pass_alone_is_an_added_case(name):
     alone = KNOWN[f"{name}-forward"]
     assert 3 * alone.flops == KNOWN[name].flops
     assert (alone.group, alone.goal_ratio, alone.goal_share) == ("", 0, 0)
+
+
+def test_the_elementwise_recurrence_moves_five_arrays():
+    case = KNOWN["elementwise-784x128-1024"]
+    array = 4 * 784 * 128 * 1024
+    assert (case.traffic, KNOWN[f"{case.name}-forward"].traffic) == (5 * array, 2 * array)
+    assert case.goal_share == 0.7
+
+
+def test_no_elementwise_pre_activation_is_next_to_the_kink():
+    drawn = elementwise.draw(KNOWN["elementwise-784x32-128"].tiny(), 1, np.float64)
+    h = a = np.zeros_like(drawn.x[0])
+    for z in drawn.x:
+        a = z + drawn.params["u"] * h
+        assert np.abs(a).min() > 0.4
+        h = np.maximum(a, 0)
+    assert np.any(a < 0)
 
 
 def test_flop_convention_of_indrnn():
@@ -90,6 +107,28 @@ def test_flop_convention_and_goals_of_the_lstm_cases(name):
     assert [case.seq_len, case.batch_size, case.input_size, case.hidden_size] == sizes
     assert case.flops / 234e9 == pytest.approx(floor * 1e-3, rel=0.01)
     assert (case.goal_ratio, case.goal_share, case.input_gradient) == (ratio, 0.75, case.input_size > 1)
+
+
+@pytest.mark.parametrize("kind", ["dense", "lstm"])
+def test_two_directions_have_twice_the_products(kind):
+    both = KNOWN[f"{kind}-bidirectional-200x128-10x128"]
+    assert both.products == 2 * replace(both, bidirectional=False).products
+
+
+def test_the_chain_of_a_node_is_the_published_one():
+    case = KNOWN["rrn-published-2x50"]
+    assert case.chain == [(50, 80), (80, 80), (80, 160), (160, 320), (320, 800), (800, 50), (50, 50)]
+    assert case.flops == 3 * 2 * 50 * 50 * 2 * 9 * 50 * 50
+
+
+def test_flops_of_rotations():
+    case = KNOWN["eurnn-784x100-1x512"]
+    assert case.products == 784 * 100 * (2 * 2 * 512 + 18 * 2 * (256 + 255) + 6 * 512)
+
+
+def test_a_gru_has_three_gates():
+    case = KNOWN["gru-150x128-128x512"]
+    assert case.products == 3 * 2 * 150 * 128 * 512 * (512 + 128)
 
 
 @pytest.mark.parametrize("name", ["wired-residual-784x32", "wired-dense-784x32"])

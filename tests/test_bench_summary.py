@@ -80,3 +80,29 @@ def test_table_has_a_dash_for_a_peer_that_a_case_lacks():
     text = shown({**result, "cases": [*result["cases"], other]})
     assert "| other | 1.0 | - |" in text
     assert "Ceilings (GFLOP/s, triad GB/s; the number is threads): tile_2 200, triad_2 30" in text
+
+
+@pytest.mark.parametrize(("factor", "word"), [(0.8, "held"), (0.6, "MISSED")])
+def test_bandwidth_is_judged_by_the_triad(factor, word):
+    one = KNOWN["elementwise-784x32-128"]
+    seconds = one.traffic / (factor * 30e9)
+    result = summarise([one], measured(one.name, npr=[[seconds]]), 2, KNOWN)
+    found = result["cases"][0]
+    assert found["gb_per_s"] == pytest.approx(factor * 30)
+    assert found["of_triad"] == pytest.approx(factor)
+    assert (found["gflops"], found["share"], found["traffic"]) == (None, None, one.traffic)
+    assert f"| {one.name} | {1e3 * seconds:.1f} | {factor * 30:.1f} | {factor:.0%} | - |" in shown(result)
+    assert f">= 70% {word}" in shown(result)
+    assert missed(result) == ([] if word == "held" else [f"{one.name}: 60% of the triad, goal 70%"])
+
+
+def test_a_column_of_rates_is_shown_where_a_case_has_one():
+    both = [INDRNN, KNOWN["elementwise-784x32-128"]]
+    given = measured(npr=[[0.1]])
+    other = measured(both[1].name, npr=[[0.1]])
+    given["rounds"][0]["turns"] |= other["rounds"][0]["turns"]
+    given["absent"] |= other["absent"]
+    head, _, *rows = shown(summarise(both, given, 2, KNOWN)).splitlines()
+    assert "| GFLOP/s | of FMA | GB/s | of triad |" in head
+    assert [row.count("| - |") > 0 for row in rows[:2]] == [True, True]
+    assert "GB/s |" not in shown(summarise(both[:1], given, 2, KNOWN))

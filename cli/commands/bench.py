@@ -41,7 +41,8 @@ def command(
 
     Loss, output and all gradients are compared before any clock starts; if they differ by more than a case's
     tolerance, the exit code is 7. GFLOP/s count matrix products only; "of FMA" is their share of what the tile product
-    reaches on this machine in the same run. Peak MB are the largest resident set of a worker process, its library
+    reaches on this machine in the same run. GB/s are those of cases without a product, "of triad" their share of the
+    bandwidth of memory. Peak MB are the largest resident set of a worker process, its library
     included. Without torch and jax npr is timed alone: pip install "npr[bench]".
     """
     from npr.bench.run import chosen
@@ -92,8 +93,11 @@ def _given(value: Any) -> bool:
 
 def _list(cases: list[Case], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([{**asdict(case), "flops": case.flops, "peers": case.peers} for case in cases], indent=2))
+        derived = ("flops", "traffic", "peers")
+        rows = [{**asdict(case), **{name: getattr(case, name) for name in derived}} for case in cases]
+        click.echo(json.dumps(rows, indent=2))
         return
     for case in cases:
         sizes = f"T={case.seq_len} B={case.batch_size} H={case.hidden_size}"
-        click.echo(f"{case.name:44s} {sizes:22s} {case.flops / 1e9:8.1f} GFLOP  {case.group or '-'}")
+        work = f"{case.traffic / 1e9:8.1f} GB   " if case.traffic else f"{case.flops / 1e9:8.1f} GFLOP"
+        click.echo(f"{case.name:44s} {sizes:22s} {work}  {case.group or '-'}")

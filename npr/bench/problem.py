@@ -24,7 +24,8 @@ class Case:
     group : {"", "throughput", "small"}
         The geometric mean that its ratio enters; a case that was added later enters none.
     goal_ratio, goal_share : float
-        npr against the best peer; npr's FLOP rate against the tile product in cache.
+        npr against the best peer; npr's FLOP rate against the tile product in cache, or, where a case counts what it
+        moves through memory instead, its bandwidth against the triad.
     forward : bool
         Whether the step ends with the loss, without gradients.
 
@@ -59,6 +60,11 @@ class Case:
         return ""
 
     @property
+    def read_size(self) -> int:
+        """Units that the readout sees."""
+        return self.hidden_size
+
+    @property
     def products(self) -> int:
         """FLOPs of the matrix products of one forward pass."""
         raise NotImplementedError
@@ -67,6 +73,11 @@ class Case:
     def flops(self) -> int:
         """Of the matrix products of one step; a backward pass has two for each of the forward pass."""
         return self.products * (1 if self.forward else 3)
+
+    @property
+    def traffic(self) -> int:
+        """Bytes that one step has to move through memory, where that and not products is its work; else 0."""
+        return 0
 
     def freed(self, **sizes: Any) -> Self:
         """The case at other sizes, in no group and without goals."""

@@ -26,29 +26,28 @@ def summarise(cases: list[Case], measured: dict[str, Any], threads: int, known: 
     rounds = measured["rounds"]
     names = rounds[0]["ceilings"]
     limits = {name: statistics.median(one["ceilings"][name] for one in rounds) for name in names}
+    own = limits[f"tile_{threads}"], limits[f"triad_{threads}"]
     rows = [
-        _row(case, [one["turns"][case.name] for one in rounds], limits[f"tile_{threads}"])
-        | {"absent": measured["absent"][case.name]}
+        _row(case, [one["turns"][case.name] for one in rounds], *own) | {"absent": measured["absent"][case.name]}
         for case in cases
     ]
     groups = [_group(name, rows, known) for name in GROUPS if name]
     return {"ceilings": limits, "cases": rows, "groups": [one for one in groups if one["measured"]]}
 
 
-def _row(case: Case, turns: list[dict[str, Any]], ceiling: float) -> Row:
-    """Milliseconds and peak memory of every library, ratio to the best peer by round, share of the ceiling."""
+def _row(case: Case, turns: list[dict[str, Any]], tile: float, triad: float) -> Row:
+    """Milliseconds and peak memory of every library, ratio to the best peer by round, shares of the ceilings."""
     medians = [{name: statistics.median(one["seconds"]) for name, one in turn.items()} for turn in turns]
     libraries = sorted(medians[0], key=("npr", *case.peers).index)
     ms = {name: 1e3 * statistics.median(one[name] for one in medians) for name in libraries}
     megabytes = {name: max(turn[name]["peak"] for turn in turns) / 1e6 for name in libraries}
-    rate = case.flops / ms["npr"] / 1e6
+    rate, bandwidth = (work / ms["npr"] / 1e6 if work else None for work in (case.flops, case.traffic))
     ratios = [min(s for name, s in one.items() if name != "npr") / one["npr"] for one in medians if len(one) > 1]
     ratio = statistics.median(ratios) if ratios else None
-    share = rate / ceiling
-    held = {
-        "ratio": None if ratio is None or not case.goal_ratio else ratio >= case.goal_ratio,
-        "share": share >= case.goal_share if case.goal_share else None,
-    }
+    share, of_triad = rate and rate / tile, bandwidth and bandwidth / triad
+    reached = {"ratio": ratio, "share": of_triad if case.traffic else share}
+    goals = {"ratio": case.goal_ratio, "share": case.goal_share}
+    held = {key: None if value is None or not goals[key] else value >= goals[key] for key, value in reached.items()}
     return {
         "name": case.name,
         "group": case.group,
@@ -59,7 +58,10 @@ def _row(case: Case, turns: list[dict[str, Any]], ceiling: float) -> Row:
         "flops": case.flops,
         "gflops": rate,
         "share": share,
-        "goals": {"ratio": case.goal_ratio, "share": case.goal_share},
+        "traffic": case.traffic,
+        "gb_per_s": bandwidth,
+        "of_triad": of_triad,
+        "goals": goals,
         "held": held,
     }
 
@@ -83,12 +85,20 @@ def _group(name: str, rows: list[Row], known: dict[str, Case]) -> Row:
 
 def missed(summary: dict[str, Any]) -> list[str]:
     """Goals that were measured and are not reached, in words."""
-    wanted = {"ratio": "{:.2f} times the best peer, goal {:g}", "share": "{:.0%} of the tile product, goal {:.0%}"}
     found = [
-        f"{row['name']}: {text.format(row[key], row['goals'][key])}"
+        f"{row['name']}: {text}"
         for row in summary["cases"]
-        for key, text in wanted.items()
+        for key, text in _reached(row).items()
         if row["held"][key] is False
     ]
     means = [one for one in summary["groups"] if one["held"] is False]
     return found + [f"mean of group {one['group']}: {one['mean_ratio']:.2f}, goal {one['goal']:g}" for one in means]
+
+
+def _reached(row: Row) -> dict[str, str]:
+    """What a case reached and its goals, in words."""
+    goals, found = row["goals"], {}
+    if row["ratio"] is not None:
+        found["ratio"] = f"{row['ratio']:.2f} times the best peer, goal {goals['ratio']:g}"
+    limit, share = ("triad", row["of_triad"]) if row["traffic"] else ("tile product", row["share"])
+    return found | {"share": f"{share:.0%} of the {limit}, goal {goals['share']:.0%}"}

@@ -6,22 +6,29 @@ from typing import Any
 
 Row = dict[str, Any]
 ORDER = ("npr", "torch", "torch.compile", "jax")
+# Key of a row, head of its column, how it is written; a column without a figure is left out.
+RATES = {
+    "gflops": ("GFLOP/s", ".0f"),
+    "share": ("of FMA", ".0%"),
+    "gb_per_s": ("GB/s", ".1f"),
+    "of_triad": ("of triad", ".0%"),
+}
 
 
 def table(result: dict[str, Any]) -> str:
     """A document of `document.py` as text."""
     names = [name for name in ORDER if any(name in row["ms"] for row in result["cases"])]
+    rates = [key for key in RATES if any(row.get(key) is not None for row in result["cases"])]
     head = [
         "case",
         *(f"{name} ms" for name in names),
-        "GFLOP/s",
-        "of FMA",
+        *(RATES[key][0] for key in rates),
         "to best peer",
         "peak MB",
         "least peer MB",
         "goals",
     ]
-    lines = [head, ["---"] * len(head), *(_cells(row, names) for row in result["cases"])]
+    lines = [head, ["---"] * len(head), *(_cells(row, names, rates) for row in result["cases"])]
     parts = ["\n".join("| " + " | ".join(cells) + " |" for cells in lines), *_means(result), *_absent(result)]
     limits = ", ".join(f"{name} {value:.0f}" for name, value in result["ceilings"].items())
     parts.append(f"Ceilings (GFLOP/s, triad GB/s; the number is threads): {limits}. FMA is the tile product.")
@@ -29,14 +36,13 @@ def table(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _cells(row: Row, names: list[str]) -> list[str]:
+def _cells(row: Row, names: list[str], rates: list[str]) -> list[str]:
     peers = [value for name, value in row["peak_mb"].items() if name != "npr"]
     ratio = "-" if row["ratio"] is None else "{:.2f} ({:.2f}-{:.2f})".format(row["ratio"], *row["ratio_range"])
     return [
         row["name"],
         *(f"{row['ms'][name]:.1f}" if name in row["ms"] else "-" for name in names),
-        f"{row['gflops']:.0f}",
-        f"{row['share']:.0%}",
+        *("-" if row.get(key) is None else format(row[key], RATES[key][1]) for key in rates),
         ratio,
         f"{row['peak_mb']['npr']:.0f}",
         f"{min(peers):.0f}" if peers else "-",

@@ -13,6 +13,21 @@ from npr.bench.problem import Arrays, Problem, Step
 
 Params = dict[str, jax.Array]
 Network = Callable[[Params, jax.Array], jax.Array]
+Layer = Callable[[Params, str, jax.Array], jax.Array]
+
+
+def read_last(last_state: Layer, places: tuple[str, ...]) -> Network:
+    """The network that reads the last state of a layer, or of two, the second of which is given x from its end.
+
+    `last_state` takes the parameters, what their names begin with, and x (T, B, D), and gives (B, n).
+    """
+
+    def network(params: Params, x: jax.Array) -> jax.Array:
+        ways = zip(places, (x, x[::-1]), strict=False)
+        last = jnp.concatenate([last_state(params, place, given) for place, given in ways], -1)
+        return last @ params["readout.W"] + params["readout.bias"]
+
+    return network
 
 
 def training_step(network: Network, problem: Problem) -> Step:

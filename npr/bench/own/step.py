@@ -19,7 +19,7 @@ def layer_step(name: str, problem: Problem, threads: int) -> Step:
     """The step of one recurrent layer and its readout, the model by its registry name."""
     case = problem.case
     sizes = {"input_size": case.input_size, "output_size": case.classes, "hidden_size": case.hidden_size}
-    model = build(name, **sizes)
+    model = build(name, **sizes, bidirectional=case.bidirectional)
     return training_step(model, fill(model, problem.params), problem, threads, d_x=case.input_gradient)
 
 

@@ -16,14 +16,27 @@ class Case(problem.Case):
     """One recurrent layer, ten classes read after the last step.
 
     input_gradient : whether every library also computes dL/dx, as below another layer
+    bidirectional : whether a second layer reads the sequence from its end; read are the last outputs of both
     """
 
     input_gradient: bool = False
+    bidirectional: bool = False
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What the names of a layer's parameters begin with, one for each direction."""
+        return ("layers.0.forward.", "layers.0.backward.") if self.bidirectional else ("layers.0.",)
+
+    @property
+    def read_size(self) -> int:
+        """The units of every direction."""
+        return len(self.places) * self.hidden_size
 
     @property
     def products(self) -> int:
         """One with the recurrent and one with the input weights; dL/dx counts whether or not it is computed."""
-        return 2 * self.seq_len * self.batch_size * self.hidden_size * (self.hidden_size + self.input_size)
+        weights = self.hidden_size * (self.hidden_size + self.input_size)
+        return len(self.places) * 2 * self.seq_len * self.batch_size * weights
 
     def tiny(self) -> Case:
         """The same case at an odd size that runs in milliseconds and has no goals."""
@@ -40,17 +53,17 @@ def draw(case: Case, seed: int, dtype: DTypeLike = np.float32) -> Problem:
     rng = np.random.default_rng(seed)
     n, fan_in = case.hidden_size, case.input_size
     drive = min(1.0, 1000 / case.seq_len)
-    params: Arrays = {
-        "layers.0.W_in": drive * rng.normal(0.0, np.sqrt(2 / (fan_in + n)), (fan_in, n)),
-        "layers.0.bias": drive * rng.uniform(-0.05, 0.05, n),
-        "layers.0.recurrent.W": np.linalg.qr(rng.normal(size=(n, n)))[0],
-    }
+    params: Arrays = {}
+    for place in case.places:
+        params[f"{place}W_in"] = drive * rng.normal(0.0, np.sqrt(2 / (fan_in + n)), (fan_in, n))
+        params[f"{place}bias"] = drive * rng.uniform(-0.05, 0.05, n)
+        params[f"{place}recurrent.W"] = np.linalg.qr(rng.normal(size=(n, n)))[0]
     return with_readout(case, params, rng, dtype)
 
 
-def with_readout(case: Case, params: Arrays, rng: np.random.Generator, dtype: DTypeLike) -> Problem:
+def with_readout(case: problem.Case, params: Arrays, rng: np.random.Generator, dtype: DTypeLike) -> Problem:
     """The problem of a layer's parameters: a readout by Glorot, uniform inputs, random classes."""
-    n = case.hidden_size
+    n = case.read_size
     params |= {
         "readout.W": rng.normal(0.0, np.sqrt(2 / (n + case.classes)), (n, case.classes)),
         "readout.bias": rng.uniform(-0.05, 0.05, case.classes),

@@ -32,8 +32,8 @@ def draw(case: Case, seed: int, dtype: DTypeLike = np.float32) -> Problem:
     n, fan_in = case.hidden_size, case.input_size
     bound = n**-0.5
     params = {}
-    for gate in "ifgo":
-        params[f"layers.0.{gate}.W_in"] = rng.uniform(-bound, bound, (fan_in, n))
-        params[f"layers.0.{gate}.W_rec"] = rng.uniform(-bound, bound, (n, n))
-        params[f"layers.0.{gate}.bias"] = rng.uniform(-bound, bound, n) + 1.5 * (gate == "f")
+    for place in (f"{direction}{gate}." for direction in case.places for gate in "ifgo"):
+        params[f"{place}W_in"] = rng.uniform(-bound, bound, (fan_in, n))
+        params[f"{place}W_rec"] = rng.uniform(-bound, bound, (n, n))
+        params[f"{place}bias"] = rng.uniform(-bound, bound, n) + 1.5 * place.endswith("f.")
     return dense.with_readout(case, params, rng, dtype)

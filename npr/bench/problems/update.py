@@ -34,7 +34,11 @@ class Settings(NamedTuple):
     t_decay: float = 0.0
 
 
-SETTINGS = {"exprnn": Settings(1e-3, 1e-4), "nnrnn": Settings(5e-4, 1e-6, 1e-4, 1e-6)}
+SETTINGS = {
+    "rnn-orth": Settings(1e-4, 1e-4),
+    "exprnn": Settings(1e-3, 1e-4),
+    "nnrnn": Settings(5e-4, 1e-6, 1e-4, 1e-6),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +84,7 @@ def draw(case: Case, seed: int, dtype: DTypeLike = np.float32) -> Problem:
     """
     rng = np.random.default_rng(seed)
     n = case.hidden_size
-    above = n * (n - 1) // 2
-    blocks = np.zeros((n, n))
-    even = np.arange(0, n - 1, 2)
-    blocks[even, even + 1] = rng.uniform(-np.pi, np.pi, len(even))
-    skew = blocks[np.triu_indices(n, 1)] + rng.normal(0.0, 0.02, above)
+    skew = draw_skew(n, rng, 0.02)
     bound = case.input_size**-0.5
     params: Arrays = {
         "layers.0.W_in": rng.normal(0.0, np.sqrt(2 / (case.input_size + n)), (case.input_size, n)),
@@ -92,15 +92,27 @@ def draw(case: Case, seed: int, dtype: DTypeLike = np.float32) -> Problem:
         "readout.W": rng.normal(0.0, np.sqrt(2 / (n + case.classes)), (n, case.classes)),
         "readout.bias": rng.uniform(-bound, bound, case.classes),
     }
-    if case.model == "exprnn":
-        params[f"{REC}skew"] = skew
-    else:
-        params[f"{REC}log_P"] = skew
-        params[f"{REC}T"] = rng.normal(0.0, 0.01, above)
-        params[f"{REC}gamma"] = rng.uniform(0.998, 1.002, n // 2)
-        params[f"{REC}angle"] = rng.uniform(0.0, 6.28, n // 2)
+    params |= {f"{REC}skew": skew} if case.model == "exprnn" else schur(skew, n, rng, 0.01)
     shown, target = sequences(case, rng.integers(1, SYMBOLS + 1, (COPIED, case.batch_size)))
     return problem.rounded(case, params, np.eye(case.input_size)[shown], target, dtype)
+
+
+def draw_skew(n: int, rng: np.random.Generator, spread: float) -> Array:
+    """What stands above the diagonal of A: angles of rotations of pairs, and normal numbers everywhere."""
+    blocks = np.zeros((n, n))
+    even = np.arange(0, n - 1, 2)
+    blocks[even, even + 1] = rng.uniform(-np.pi, np.pi, len(even))
+    return blocks[np.triu_indices(n, 1)] + rng.normal(0.0, spread, n * (n - 1) // 2)
+
+
+def schur(skew: Array, n: int, rng: np.random.Generator, spread: float) -> Arrays:
+    """A Schur form with log_P = `skew`, T normal, and gamma next to 1."""
+    return {
+        f"{REC}log_P": skew,
+        f"{REC}T": rng.normal(0.0, spread, skew.size),
+        f"{REC}gamma": rng.uniform(0.998, 1.002, n // 2),
+        f"{REC}angle": rng.uniform(0.0, 6.28, n // 2),
+    }
 
 
 def sequences(case: Case, symbols: Array) -> tuple[Array, Array]:

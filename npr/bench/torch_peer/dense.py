@@ -7,11 +7,7 @@ import torch
 from npr.bench.problem import Problem, Step
 from npr.bench.torch_peer.step import Place, training_step
 
-PLACES = {
-    "layers.0.W_in": Place("weight_ih_l0"),
-    "layers.0.bias": Place("bias_ih_l0"),
-    "layers.0.recurrent.W": Place("weight_hh_l0"),
-}
+PLACES = {"W_in": Place("weight_ih_l0"), "bias": Place("bias_ih_l0"), "recurrent.W": Place("weight_hh_l0")}
 
 
 def prepare(problem: Problem, threads: int) -> Step:

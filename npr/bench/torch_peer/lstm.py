@@ -8,9 +8,7 @@ from npr.bench.problem import Problem, Step
 from npr.bench.torch_peer.step import Place, training_step
 
 KINDS = {"W_in": "weight_ih_l0", "W_rec": "weight_hh_l0", "bias": "bias_ih_l0"}
-PLACES = {
-    f"layers.0.{q}.{ours}": Place(name, number) for number, q in enumerate("ifgo") for ours, name in KINDS.items()
-}
+PLACES = {f"{q}.{ours}": Place(name, number) for number, q in enumerate("ifgo") for ours, name in KINDS.items()}
 
 
 def prepare(problem: Problem, threads: int) -> Step:

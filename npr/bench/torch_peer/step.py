@@ -1,7 +1,8 @@
 """One forward and backward pass of a recurrent module of PyTorch with a linear readout after the last step.
 
-The modules have two bias vectors that are added to each other. The second is zero and asks for no gradient: npr and
-JAX have one, and its gradient would only repeat the first.
+The modules have two bias vectors that are added to each other. Where npr and JAX have one, the second is zero and asks
+for no gradient, which would only repeat that of the first. A second direction has parameters of its own, whose names
+end in "_reverse".
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from npr.bench.problem import Array, Arrays, Problem, Step
 
 
 class Place(NamedTuple):
-    """Where a parameter of npr stands in the recurrent module, turned to (out, in): name, and the gate's number."""
+    """Where a parameter of a layer of npr stands in the recurrent module, turned to (out, in): name, gate's number."""
 
     name: str
     gate: int = 0
@@ -27,8 +28,14 @@ def training_step(kind: type[torch.nn.RNNBase], places: Mapping[str, Place], pro
     """Forward, cross-entropy and, unless the case ends there, backward; dL/dx where the case says so."""
     torch.set_num_threads(threads)
     case, dtype = problem.case, torch.from_numpy(problem.x).dtype
-    recurrent = kind(case.input_size, case.hidden_size, dtype=dtype)
-    readout = torch.nn.Linear(case.hidden_size, case.classes, dtype=dtype)
+    recurrent = kind(case.input_size, case.hidden_size, bidirectional=case.bidirectional, dtype=dtype)
+    readout = torch.nn.Linear(case.read_size, case.classes, dtype=dtype)
+    ends = ("", "_reverse")[: len(case.places)]
+    where = {
+        f"{direction}{key}": Place(f"{place.name}{end}", place.gate)
+        for direction, end in zip(case.places, ends, strict=True)
+        for key, place in places.items()
+    }
     x = torch.tensor(problem.x, requires_grad=case.input_gradient)
     target = torch.tensor(problem.target)
 
@@ -39,13 +46,15 @@ def training_step(kind: type[torch.nn.RNNBase], places: Mapping[str, Place], pro
             parameter = getattr(module, name)
             return parameter.grad if of == "gradients" else parameter.detach()
 
-        own = {key: one(recurrent, place.name).split(case.hidden_size)[place.gate] for key, place in places.items()}
+        own = {key: one(recurrent, place.name).split(case.hidden_size)[place.gate] for key, place in where.items()}
         return {**own, "readout.W": one(readout, "weight"), "readout.bias": one(readout, "bias")}
 
+    for end in ends:
+        second = f"bias_hh_l0{end}"
+        getattr(recurrent, second).detach().zero_()
+        getattr(recurrent, second).requires_grad_(second in {place.name for place in where.values()})
     for key, value in parts("parameters").items():
         value.copy_(torch.from_numpy(problem.params[key].T.copy()))
-    recurrent.bias_hh_l0.detach().zero_()
-    recurrent.bias_hh_l0.requires_grad_(False)
 
     def run() -> tuple[Tensor, Tensor]:
         recurrent.zero_grad()
@@ -53,7 +62,7 @@ def training_step(kind: type[torch.nn.RNNBase], places: Mapping[str, Place], pro
         x.grad = None
         with torch.set_grad_enabled(not case.forward):
             _, last = recurrent(x)
-            output = readout((last[0] if isinstance(last, tuple) else last)[0])
+            output = readout(torch.cat(tuple(last[0] if isinstance(last, tuple) else last), -1))
             loss = functional.cross_entropy(output, target)
         if not case.forward:
             loss.backward()

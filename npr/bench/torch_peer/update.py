@@ -51,7 +51,9 @@ def rotation(K: Tensor) -> Tensor:
 
 
 def recurrent(tensors: Leaves) -> Tensor:
-    """W_rec: exp(A), or P (T o M + Lambda) P^T."""
+    """W_rec: free, exp(A), or P (T o M + Lambda) P^T."""
+    if f"{REC}W" in tensors:
+        return tensors[f"{REC}W"]
     if f"{REC}skew" in tensors:
         return rotation(tensors[f"{REC}skew"])
     P, gamma, angle = rotation(tensors[f"{REC}log_P"]), tensors[f"{REC}gamma"], tensors[f"{REC}angle"]
@@ -84,7 +86,7 @@ def network(tensors: Leaves, x: Tensor, target: Tensor, cell: Cell = cell) -> tu
 
 
 def optimizers(model: str, tensors: Leaves) -> list[torch.optim.Optimizer]:
-    """RMSprop for what stands behind orthogonal matrices, and another, which alone knows the decay of T."""
+    """RMSprop for what stands behind orthogonal matrices, if there is such, and another, which knows the decay of T."""
     settings = SETTINGS[model]
     apart = [tensors[name] for name in PACKED[:2] if name in tensors]
     decayed = [tensors[name] for name in PACKED[2:] if name in tensors]
@@ -92,10 +94,8 @@ def optimizers(model: str, tensors: Leaves) -> list[torch.optim.Optimizer]:
     groups: list[dict[str, Any]] = [{"params": others}]
     if decayed:
         groups.append({"params": decayed, "weight_decay": settings.t_decay})
-    return [
-        torch.optim.RMSprop(apart, lr=settings.lr_orth, alpha=ALPHA),
-        torch.optim.RMSprop(groups, lr=settings.lr, alpha=ALPHA),
-    ]
+    first = [torch.optim.RMSprop(apart, lr=settings.lr_orth, alpha=ALPHA)] if apart else []
+    return [*first, torch.optim.RMSprop(groups, lr=settings.lr, alpha=ALPHA)]
 
 
 def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:

@@ -1,0 +1,19 @@
+"""The PyTorch peer: torch.nn.GRU. Of its second bias npr has the part of the new state; the rest is zero."""
+
+from __future__ import annotations
+
+import torch
+
+from npr.bench.problem import Problem, Step
+from npr.bench.torch_peer.step import Place, training_step
+
+KINDS = {"W_in": "weight_ih_l0", "W_rec": "weight_hh_l0", "bias": "bias_ih_l0"}
+PLACES = {
+    **{f"{q}.{ours}": Place(name, number) for number, q in enumerate("rzn") for ours, name in KINDS.items()},
+    "n.bias_rec": Place("bias_hh_l0", 2),
+}
+
+
+def prepare(problem: Problem, threads: int) -> Step:
+    """The step of this library, with its arrays in place."""
+    return training_step(torch.nn.GRU, PLACES, problem, threads)

@@ -1,0 +1,59 @@
+"""The PyTorch peer of the orthogonal language models: the cell of `update.py` in a Python loop over time.
+
+As in the language model of nnRNN/nnRNN_release there is one readout for all steps; the input product is one, too,
+which there is made step by step. Compiled is the step alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from npr.bench.problem import Arrays, Problem, Step
+from npr.bench.problems.text import named
+from npr.bench.problems.update import REC, SETTINGS
+from npr.bench.torch_peer.update import Cell, Leaves, cell, leaves, optimizers, packed, recurrent
+
+
+def network(tensors: Leaves, x: Tensor, cell: Cell) -> Tensor:
+    """Scores (T, B, V) of the symbols after those in (T, B)."""
+    W = recurrent(tensors)
+    z = functional.embedding(x, tensors["embedding.W"]) @ tensors["layers.0.W_in"]
+    if "layers.0.bias" in tensors:
+        z = z + tensors["layers.0.bias"]
+    h, states = torch.zeros_like(z[0]), []
+    for z_t in z.unbind(0):
+        h = cell(z_t, h, W, tensors["layers.0.modrelu"])
+        states.append(h)
+    return torch.stack(states) @ tensors["readout.W"] + tensors["readout.bias"]
+
+
+def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
+    """The step of this library, with its arrays in place."""
+    step = torch.compile(cell) if compiled else cell
+    torch.set_num_threads(threads)
+    model, tensors = problem.case.model, leaves(problem.params)
+    x, target = torch.from_numpy(problem.x), torch.from_numpy(problem.target)
+    all_of_them, penalty = optimizers(model, tensors), SETTINGS[model].gamma_penalty
+
+    def run() -> tuple[Tensor, Tensor]:
+        for optimizer in all_of_them:
+            optimizer.zero_grad()
+        output = network(tensors, x, step)
+        loss = functional.cross_entropy(output.flatten(0, 1), target.flatten())
+        total = loss + penalty * ((tensors[f"{REC}gamma"] - 1) ** 2).sum() if penalty else loss
+        total.backward()
+        for optimizer in all_of_them:
+            optimizer.step()
+        return loss, output
+
+    def collect(result: Any) -> Arrays:
+        loss, output = (value.detach().numpy() for value in result)
+        grads = {name: packed(name, tensor.grad) for name, tensor in tensors.items()}
+        params = {name: packed(name, tensor) for name, tensor in tensors.items()}
+        return named(problem, loss, output, grads, params)
+
+    return Step(run, collect)
