@@ -63,7 +63,8 @@ def test_document_says_how_to_measure_again(fake, capsys, tmp_path):
 
 
 def test_libraries_take_turns_in_both_directions(fake):
-    measure([INDRNN], Settings(rounds=2, repeats=1), lambda line: None)
+    after = list(measure([INDRNN], Settings(rounds=2, repeats=1), lambda line: None))
+    assert [len(found["rounds"]) for found in after] == [0, 1, 2]
     turns = [job["library"] for job in fake if job["task"] == "time"]
     assert turns == [*(order := ["npr", "torch", "torch.compile", "jax"]), *order[::-1]]
     assert [job["task"] for job in fake].index("ceilings") > max(n for n, job in enumerate(fake) if "dtype" in job)
@@ -117,7 +118,7 @@ def test_compiler_that_fails_leaves_the_other_peers(fake, monkeypatch):
         return stand_in(job)
 
     monkeypatch.setattr(processes, "work", work)
-    found = measure([INDRNN], Settings(rounds=1, repeats=1), lambda line: None)
+    *_, found = measure([INDRNN], Settings(rounds=1, repeats=1), lambda line: None)
     assert found["absent"][INDRNN.name] == {"torch.compile": "no C++ compiler"}
     assert found["rounds"][0]["turns"][INDRNN.name].keys() == {"npr", "torch", "jax"}
 
@@ -130,7 +131,7 @@ def test_peer_that_fails_stops_the_bench(fake, monkeypatch):
 
     monkeypatch.setattr(processes, "work", work)
     with pytest.raises(NprError, match="died"):
-        measure([INDRNN], Settings(rounds=1), lambda line: None)
+        list(measure([INDRNN], Settings(rounds=1), lambda line: None))
 
 
 def test_worker_that_dies_is_told_with_its_stderr():

@@ -67,9 +67,9 @@ def _run(
         document.ready(output)
     settings["threads"] = settings["threads"] or machine.cores()
     say = (lambda line: None) if quiet else terminal.say
-    result = bench(cases, Settings(**settings), say, _arguments([*asked, *settings.items()]))
-    if output:
-        document.write(output, result)
+    for result in bench(cases, Settings(**settings), say, _arguments([*asked, *settings.items()])):
+        if output:
+            document.write(output, result)
     if as_json:
         click.echo(document.text(result))
     elif result["rounds"]:

@@ -41,15 +41,17 @@ def ready(file: Path) -> None:
 
 
 def write(file: Path, result: Mapping[str, Any]) -> None:
-    """Store a document.
+    """Store a document, whole or not at all.
 
     Raises
     ------
     StorageError
         If the file cannot be written.
     """
+    part = file.with_name(file.name + ".part")
     try:
-        file.write_text(text(result) + "\n", encoding="utf-8")
+        part.write_text(text(result) + "\n", encoding="utf-8")
+        part.replace(file)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StorageError(f"Cannot write '{file}': {reason}. Free space or choose another file with -o.") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,8 +64,9 @@ class Agreed(NamedTuple):
     absent: dict[str, str]
 
 
-def measure(cases: list[Case], settings: Settings, say: Say) -> dict[str, Any]:
-    """Differences, absent peers, and per round the ceilings, seconds and peak memory of every case.
+def measure(cases: list[Case], settings: Settings, say: Say) -> Iterator[dict[str, Any]]:
+    """Differences, absent peers, and per round the ceilings, seconds and peak memory of every case: once before the
+    first round, and again after every round, so that a long measurement can be kept as far as it got.
 
     Raises
     ------
@@ -75,12 +76,15 @@ def measure(cases: list[Case], settings: Settings, say: Say) -> dict[str, Any]:
         If a worker process fails.
     """
     agreed = {case.name: _agree(case, settings, say) for case in cases}
-    rounds = [_round(cases, agreed, settings, number, say) for number in range(settings.rounds)]
-    return {
+    found: dict[str, Any] = {
         "disagreement": {name: one.differences for name, one in agreed.items()},
         "absent": {name: one.absent for name, one in agreed.items()},
-        "rounds": rounds,
+        "rounds": [],
     }
+    yield found
+    for number in range(settings.rounds):
+        found = {**found, "rounds": [*found["rounds"], _round(cases, agreed, settings, number, say)]}
+        yield found
 
 
 def _agree(case: Case, settings: Settings, say: Say) -> Agreed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from npr.bench import cases, machine
@@ -25,14 +25,14 @@ def chosen(patterns: Sequence[str] = (), tiny: bool = False) -> list[Case]:
     return [case.tiny() for case in found] if tiny else found
 
 
-def bench(wanted: list[Case], settings: Settings, say: Say, arguments: Sequence[str] = ()) -> dict[str, Any]:
-    """Agreement, rounds and summary.
+def bench(wanted: list[Case], settings: Settings, say: Say, arguments: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Agreement, rounds and summary: a document after the agreement, and one after every round.
 
     Parameters
     ----------
     wanted : list of Case
     settings : Settings
-        With zero rounds the document says how far the libraries differ, and has no figures.
+        Without a round the document says how far the libraries differ, and has no figures.
     say : callable
         Is given one line at a time about what is done.
     arguments : sequence of str
@@ -49,12 +49,12 @@ def bench(wanted: list[Case], settings: Settings, say: Say, arguments: Sequence[
     """
     if settings.threads > machine.cores():
         raise ConfigError(f"threads = {settings.threads}: this process may use {machine.cores()} cores.")
-    measured = measure(wanted, settings, say)
-    figures = summarise(wanted, measured, settings.threads, cases.load()) if measured["rounds"] else {}
     own = {
         "seed": settings.seed,
         "threads": settings.threads,
         "dtype": "float32",
         "tolerance": {case.name: dict(settings.tolerances(case)) for case in wanted},
     }
-    return document(arguments, {**own, **figures, **measured})
+    for measured in measure(wanted, settings, say):
+        figures = summarise(wanted, measured, settings.threads, cases.load()) if measured["rounds"] else {}
+        yield document(arguments, {**own, **figures, **measured})
