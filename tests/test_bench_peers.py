@@ -69,7 +69,11 @@ def test_peer_computes_what_npr_computes(name, library, dtype):
     assert all(np.any(value) for value in changes)
 
 
-@pytest.mark.parametrize("name", ["indrnn-norm-784x32", "wired-dense-784x32", "dense-150x128-128x512"])
+ALONE = ["indrnn-norm-784x32", "wired-dense-784x32", "dense-150x128-128x512", "eurnn-784x100-1x512"]
+ALONE += ["resrnn-784x32-1x200", "elementwise-784x32-128"]
+
+
+@pytest.mark.parametrize("name", ALONE)
 @pytest.mark.parametrize("library", ["npr", "torch", "jax"])
 def test_forward_pass_alone_gives_the_loss_of_the_whole_step(name, library):
     pytest.importorskip(library, reason=f"{library} is not installed (pip install -e '.[bench]')")

@@ -1,8 +1,8 @@
 """One training step of ResRNN as plain arrays, the same for every library.
 
 Float32 is sensitive here: rounding moves one or two of some 1.6e6 pre-activations across the kink of ReLU, each of
-which carries the gradient of one step. With three seeds entries of a gradient changed by 4e-6, 8e-3 and 2.9e-2 of its
-largest, by the same in npr and in PyTorch.
+which carries the gradient of one step. With B = 10 and three seeds entries of a gradient changed by 4e-6, 8e-3 and
+2.9e-2 of its largest, by the same in npr and in PyTorch.
 """
 
 from __future__ import annotations
