@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import importlib
 import itertools
+import math
 import sys
 import tempfile
 import time
@@ -78,6 +79,8 @@ class Limit(Silent):
     def __init__(self, watch: Stopwatch, seconds: float) -> None:
         self._watch, self._seconds = watch, seconds
         self.updates = 0
+        self._end = math.inf
+        self.found: dict[str, float] = {}
 
     def on_step(self, step: Step) -> None:
         """Count."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import re
 import sys
@@ -173,8 +172,7 @@ def main(arguments: list[str]) -> int:
         print(line, file=sys.stderr)
     if options.output:
         figures = {"missing": missing, "targets": found}
-        text = json.dumps(record.document("tile_targets", arguments, figures), indent=1, allow_nan=False)
-        options.output.write_text(text + "\n", encoding="utf-8")
+        record.write_to(options.output, record.document("tile_targets", arguments, figures))
     return 0 if found else 1
 
 

@@ -22,7 +22,6 @@ from npr.tasks.base import Batch, Dataset, Stream, Task
 from npr.training.config import Config
 from npr.training.parts import Parts
 from npr.training.state import TrainingState, fresh
-from npr.training.train_config import TrainConfig
 from npr.training.update import update
 
 # Cost is linear in time steps, so that a part of a long sequence tells enough.
@@ -119,13 +118,13 @@ def estimate(config: Config) -> Estimate:
         If the run could not start.
     """
     train, built = config.train, config.build()
-    steps = min(_steps(train, built.task.seq_len), built.task.seq_len)
+    steps = min(STEPS, built.task.seq_len)
     asked = getattr(built.task, "discrete", False) or not (train.steps or train.updates_per_epoch)
     data = _opened(config, built.task) if asked else None
     epoch = data.updates_per_epoch(train.batch_size) if data else None
     random = RandomData(built.task, steps, epoch or 1, getattr(data, "output_size", 0))
     parts = Parts(
-        train=train,
+        train=replace(train, bptt_checkpoint=0),
         model=config.build(data).model,
         dataset=random,
         optimizer=built.optimizer,
@@ -136,22 +135,24 @@ def estimate(config: Config) -> Estimate:
     )
     known_length = bool(train.steps or train.updates_per_epoch or epoch)
     total = parts.total_steps() if known_length else None
-    fixed, peak = _memory(parts)
-    per_step = (peak - fixed) / steps
-    if train.bptt_checkpoint and steps < built.task.seq_len:
-        half = replace(random, steps=steps // 2)
-        per_step = (peak - _memory(parts._replace(dataset=half))[1]) / (steps - half.steps)
     state = fresh(parts)
-    update(parts, state)
+    update(parts, state)  # loads the kernels, which would count as memory and time of this run
     seconds = _seconds(parts, state) * built.task.seq_len / steps
-    return Estimate(count(state.params), seconds, total, int(peak + per_step * (built.task.seq_len - steps)))
+    fixed, peak = _memory(parts)
+    memory = fixed + (peak - fixed) / steps * built.task.seq_len
+    stretch = cut(built.task.seq_len, train.batch_size).whole_tiles(max(train.bptt_checkpoint, 1))
+    if train.bptt_checkpoint and stretch < built.task.seq_len:
+        # One stretch in full; of all others input, outputs and the states before them; one forward pass more.
+        others = _outside(parts.model, built.task.seq_len, stretch) * train.batch_size * np.dtype(train.dtype).itemsize
+        memory, seconds = fixed + (peak - fixed) / steps * stretch + others, seconds * 4 / 3
+    return Estimate(count(state.params), seconds, total, int(memory))
 
 
-def _steps(train: TrainConfig, seq_len: int) -> int:
-    """Steps to measure: where states are computed again, four whole stretches, since cost grows with their number."""
-    if not train.bptt_checkpoint:
-        return STEPS
-    return 4 * cut(seq_len, train.batch_size).whole_tiles(train.bptt_checkpoint)
+def _outside(model: Any, seq_len: int, stretch: int) -> float:
+    """Numbers of one sequence that stay in memory with states computed again."""
+    # Outputs, their gradient, and two arrays of the loss.
+    outputs = 4 * model.output_size if model.readout == "every" else 0
+    return seq_len * (model.input_size + outputs) + seq_len / stretch * sum(model.state_sizes())
 
 
 def _memory(parts: Parts) -> tuple[int, int]:

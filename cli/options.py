@@ -190,7 +190,11 @@ def _training() -> list[tuple[str, Any, str]]:
         _LENGTH[3],
         ("--dtype", click.Choice(["float32", "float64"]), "Precision of parameters and activations."),
         ("--inspect-every", click.IntRange(min=0), "Updates between stored looks at gradients; 0 for none."),
-        ("--bptt-checkpoint", click.IntRange(min=0), "Steps between states that are kept; less memory, same result."),
+        (
+            "--bptt-checkpoint",
+            click.IntRange(min=0),
+            "Keep the states of every K-th step only, K rounded up to tiles; 0: of all.",
+        ),
         ("--data", str, "'auto', 'synthetic', a data set that must be the real one (mnist), or the path of a text."),
         ("--data-dir", _PATH, "Folder with the data files."),
         ("--run-dir", _PATH, "The run folder itself.  [default: a new one below ./runs]"),

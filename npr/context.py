@@ -35,8 +35,8 @@ class Context(NamedTuple):
         "gates" and "h" of the forward pass; "gradients" of the backward pass that follows, which gives delta = dL/da_t
         and dh = dL/dh_t.
     bptt_checkpoint : int
-        Steps of a stretch whose states the backward pass computes again, see `npr.networks.recomputed`; 0 keeps the
-        states of all steps, as does a context that keeps series.
+        Steps of a stretch whose states the backward pass computes again, see `npr.networks.recomputed`: x must stay as
+        it is until then. 0 keeps the states of all steps, as does a context that keeps series.
     """
 
     backend: Any

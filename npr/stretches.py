@@ -30,6 +30,10 @@ class Stretches:
         self._made: dict[str, Any] = {}
         self._asked: set[str] = set()
 
+    def restart(self) -> None:
+        """A backward pass begins: its sums start from zero, whatever an earlier one left."""
+        self._sums.clear()
+
     def begin(self, at_first: bool) -> None:
         """Another stretch begins, on the way back to the first."""
         self.at_first = at_first

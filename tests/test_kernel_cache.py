@@ -5,7 +5,6 @@ Permissions hold nobody back who is root, so a folder that cannot be written is 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
@@ -97,7 +96,13 @@ def test_damaged_code_is_compiled_again_and_replaced(cache: Cache, damage: Calla
     assert cache.hits() == KERNELS
 
 
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def renumbered(content: bytes) -> bytes:
+    """One bit flipped: the name of the second file of machine code becomes that of another one."""
+    at = content.index(b".1.nbc")
+    return content[: at + 1] + bytes([content[at + 1] ^ 2]) + content[at + 2 :]
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE.values(), flipped, renumbered], ids=[*DAMAGE, "flipped", "renumbered"])
 def test_a_damaged_index_is_written_anew(cache: Cache, damage: Callable[[bytes], bytes]) -> None:
     for file in cache.files("nbi"):
         file.write_bytes(damage(file.read_bytes()))
@@ -126,6 +131,5 @@ def test_a_file_in_the_place_of_the_folder(compiled: dict[Path, bytes], tmp_path
 
 
 def test_a_full_disk_is_no_error(tmp_path: Path) -> None:
-    assert os.strerror(errno.ENOSPC) == "No space left on device"
     assert Cache(tmp_path).hits("full") == 0
     assert Cache(tmp_path).hits() == 0

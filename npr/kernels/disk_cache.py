@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from pathlib import Path
+from pickletools import genops
 from typing import Any
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
@@ -17,18 +18,30 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class _Files(IndexDataCacheFile):
-    """Index and data files of one kernel; data is believed only if its SHA-256 stands behind it."""
+    """Index and data files of one kernel, believed only if the SHA-256 of what they hold stands behind it."""
 
     def _dump(self, obj: Any) -> bytes:
         data: bytes = super()._dump(obj)
         # A reader of the pickle stops before it.
         return data + hashlib.sha256(data).digest()
 
+    def _load_index(self) -> Any:
+        with contextlib.suppress(FileNotFoundError):
+            data = Path(self._index_path).read_bytes()
+            # Numba's version stands before what `_dump` gave, in a pickle of its own.
+            version = next(at for operation, _, at in genops(data) if operation.name == "STOP" and at is not None)
+            _check(data[version + 1 :], self._index_path)
+        return super()._load_index()
+
     def _load_data(self, name: str) -> Any:
-        data = Path(self._data_path(name)).read_bytes()
-        if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
-            raise ValueError(f"{name} is damaged")
+        _check(Path(self._data_path(name)).read_bytes(), name)
         return super()._load_data(name)
+
+
+def _check(data: bytes, name: str) -> None:
+    """Raise ValueError unless the SHA-256 of the data stands behind it."""
+    if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
+        raise ValueError(f"{name} is damaged")
 
 
 class DiskCache(FunctionCache):

@@ -8,6 +8,7 @@ import numpy as np
 
 from npr import params as parameters
 from npr.context import Backward, Context, Forward, GradSignal, Pass, Signal, State
+from npr.fields import whole
 from npr.layers.embedding import Embedding, EmbeddingCache, SymbolOptions
 from npr.layers.linear import Linear, gradient_last, value_last
 from npr.networks import recomputed
@@ -99,6 +100,7 @@ class Network(SymbolOptions):
             starts = self._starts(run, params)
         else:
             starts = [slicing.split_rows(part.astype(dtype, copy=False)) for part in state]
+        whole("[0, inf)", bptt_checkpoint=ctx.bptt_checkpoint)
         if ctx.bptt_checkpoint:
             self.check_recomputed(ctx.bptt_checkpoint)
             if not ctx.keep and slicing.whole_tiles(ctx.bptt_checkpoint) < slicing.times:
@@ -167,9 +169,11 @@ class Network(SymbolOptions):
     def back_through(
         self, run: Pass, params: Params, cache: Cache, d_output: Array, carries: list, input_gradient: bool
     ) -> tuple[Params, Array | None]:
-        """Backward of `through`: gradients of the parameters, which of a stretch are only there once it is the first,
-        and dL/dx. d_output is dL/doutput of every step, or of the values (B, channels) after the last; carries, dL/dh
-        after the last step of the stretch, become those before its first."""
+        """Backward of `through`: gradients of the parameters, complete in the first stretch only, and dL/dx.
+
+        d_output is dL/doutput of every step, or of the values (B, channels) after the last; carries, dL/dh after the
+        last step of the stretch, become those before its first.
+        """
         if cache.last is not None:
             named: Params = {}
             dy = gradient_last(run, cache.top, cache.last[0], d_output, run.buffer(cache.top.channels))

@@ -55,10 +55,11 @@ def forward(network: Any, run: Pass, params: Params, buffers: Buffers, given: Gi
         states.append([np.array(h[:, -1]) for h in done.states])
         if cache.last is not None:
             last = _taken(part.slicing.ending, last, cache.last)
-            continue
-        if every is None:
-            every = np.empty((whole.times, *output.shape[1:]), output.dtype)
-        every[begin:end] = output
+        else:
+            every = np.empty((whole.times, *output.shape[1:]), output.dtype) if every is None else every
+            every[begin:end] = output
+        # Their arrays go back to the pool before the next stretch asks for some.
+        del part, output, done, cache
     final = tuple(whole.join_rows(h) for h in states.pop())
     output = every if last is None else network.read_last(params, last[1])
     assert output is not None
@@ -72,17 +73,19 @@ def backward(
     run, x = cache.run, cache.given.x
     dx: Array | None = None
     named: Params = {}
+    cache.stretches.restart()
     for number, start in reversed(list(enumerate(cache.states))):
         begin, end = cache.borders[number : number + 2]
         cache.stretches.begin(at_first=number == 0)
         part = _part(run, begin, end, cache.stretches)
-        _, _, inner = network.through(part, params, cache.buffers, x[begin:end], start)
+        inner = network.through(part, params, cache.buffers, x[begin:end], start)[2]
         inner = inner._replace(own_start=cache.given.own_start)
         d_part = d_output if cache.last is not None else d_output[begin:end]
         named, d_input = network.back_through(part, params, inner, d_part, carries, input_gradient)
         if d_input is not None:
             dx = np.empty_like(x) if dx is None else dx
             dx[begin:end] = d_input
+        del part, inner
     return named, dx
 
 

@@ -59,7 +59,8 @@ class TrainConfig:
         Updates between stored inspections, 0 for none; see `npr.training.inspections`.
     bptt_checkpoint : int
         Steps between the states that the forward pass keeps, for long sequences: memory falls, time grows by a forward
-        pass, results stay the same to the last bit; see `npr.networks.recomputed`. 0 keeps the states of all steps.
+        pass, results stay the same to the last bit; see `npr.networks.recomputed`. 0 keeps the states of all steps, as
+        inspections always do.
     csv, tensorboard : bool
         Whether the rows are kept as metrics.csv and as event files of TensorBoard, too.
     run_dir : str
