@@ -89,8 +89,8 @@ class Network(SymbolOptions):
 
         Raises
         ------
-        ValueError
-            If a shape or dtype does not fit.
+        ValueError, ConfigError
+            If a shape or dtype, or bptt_checkpoint, does not fit.
         """
         dtype = next(iter(params.values())).dtype
         self._check(x, dtype, state)
@@ -169,11 +169,8 @@ class Network(SymbolOptions):
     def back_through(
         self, run: Pass, params: Params, cache: Cache, d_output: Array, carries: list, input_gradient: bool
     ) -> tuple[Params, Array | None]:
-        """Backward of `through`: gradients of the parameters, complete in the first stretch only, and dL/dx.
-
-        d_output is dL/doutput of every step, or of the values (B, channels) after the last; carries, dL/dh after the
-        last step of the stretch, become those before its first.
-        """
+        """Backward of `through`: gradients of the parameters, complete in the first stretch only, and dL/dx. d_output is
+        dL/doutput of every step, or dL/dvalue (B, channels); carries, dL/dh after the last step, become dL/dh_0."""
         if cache.last is not None:
             named: Params = {}
             dy = gradient_last(run, cache.top, cache.last[0], d_output, run.buffer(cache.top.channels))
