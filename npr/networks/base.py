@@ -169,7 +169,7 @@ class Network(SymbolOptions):
     def back_through(
         self, run: Pass, params: Params, cache: Cache, d_output: Array, carries: list, input_gradient: bool
     ) -> tuple[Params, Array | None]:
-        """Backward of `through`: gradients of the parameters, complete in the first stretch only, and dL/dx. d_output is
+        """Backward of `through`: gradients of the parameters, complete in the first stretch, and dL/dx. d_output is
         dL/doutput of every step, or dL/dvalue (B, channels); carries, dL/dh after the last step, become dL/dh_0."""
         if cache.last is not None:
             named: Params = {}
