@@ -12,8 +12,9 @@ from fakes import CLASSES, FakeData, FakeModel, run_of
 from npr.context import Context, Forward
 from npr.losses import cross_entropy, mse
 from npr.tasks.base import Batch
+from npr.training import resolve
 from npr.training.evaluation import Stopped, reestimated, score
-from npr.training.parts import Parts, Weights, bit_hits, counted, hits
+from npr.training.parts import Parts, Weights, bit_hits, counted, hits, open_parts
 from npr.training.seeds import Purpose, generator, stream_seed
 
 
@@ -205,3 +206,21 @@ def test_the_seed_of_a_stream_depends_on_seed_purpose_and_step() -> None:
     seeds = {stream_seed(seed, purpose, step) for seed in (1, 2) for purpose in Purpose for step in (0, 1)}
     assert len(seeds) == 4 * len(Purpose)
     assert all(0 <= seed < 2**64 for seed in seeds)
+
+
+@pytest.mark.parametrize("model", ["exprnn", "scornn", "nnrnn"])
+def test_the_recurrent_matrix_is_made_once_and_changes_no_bit(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"preset": "none", "hidden_size": 6, "batch_size": 4, "delay": 5, "validation_size": 12, "test_size": 0}
+    parts = open_parts(resolve({"model": model, "task": "copy", **sizes}), lambda line: None)
+    weights = Weights(*parts.model.init(np.random.default_rng(3)))
+    passes = [
+        parts.model.forward(parts.context(norm="running"), *weights, batch.x).output
+        for batch in parts.dataset.batches("validation", 4)
+    ]
+    targets = [batch.target for batch in parts.dataset.batches("validation", 4)]
+    wanted = [parts.loss(output, target)[0] for output, target in zip(passes, targets, strict=True)]
+    kind, made = type(parts.model.parametrization()), []
+    forward = kind.forward
+    monkeypatch.setattr(kind, "forward", lambda *given: (made.append(1), forward(*given))[1])
+    assert score(parts, weights, "validation", "running")["loss"] == pytest.approx(np.mean(wanted), rel=1e-15)
+    assert len(made) == 1

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npr.networks.explicit import explicit
 from npr.params import Array, Buffers
 from npr.tasks.base import Batch
 from npr.training import guard
@@ -121,13 +122,15 @@ def reestimated(parts: Parts, weights: Weights, step: int, stop: Stop = never) -
 def _measure(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop) -> Figures:
     """Figures of one pass over a split."""
     train, sums = parts.train, _Sums()
+    # The weights stand still: W_rec is made once for all batches.
+    model, params, buffers = explicit(parts.model, weights.params, weights.buffers)
     context = parts.context(norm=norm, norm_weight=0.0)
     batches: Iterable[Batch] = parts.dataset.batches(split, train.batch_size, np.dtype(train.dtype).type)
     carried = None
     for batch in batches:
         _check(stop)
         start = start_of(batch, carried)
-        forward = parts.model.forward(context, weights.params, weights.buffers, batch.x, start, batch.lengths)
+        forward = model.forward(context, params, buffers, batch.x, start, batch.lengths)
         carried = left_by(batch, forward.state)
         sums = _add(parts, sums, batch, forward.output)
     loss = sums.loss / max(sums.entries, 1)
