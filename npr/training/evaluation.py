@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npr.networks.explicit import explicit
 from npr.params import Array, Buffers
 from npr.tasks.base import Batch
 from npr.training import guard
@@ -122,6 +121,9 @@ def reestimated(parts: Parts, weights: Weights, step: int, stop: Stop = never) -
 def _measure(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop) -> Figures:
     """Figures of one pass over a split."""
     train, sums = parts.train, _Sums()
+    # Only here, because it brings the linear algebra of all models with it.
+    from npr.networks.explicit import explicit
+
     # The weights stand still: W_rec is made once for all batches.
     model, params, buffers = explicit(parts.model, weights.params, weights.buffers)
     context = parts.context(norm=norm, norm_weight=0.0)
