@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from npr.bench.made_text import made_text
-from npr.bench.own.update import fixed_step
+from npr.bench.own.text import text_step
 from npr.bench.problem import Problem, Step
-from npr.bench.problems.text import named
 from npr.bench.problems.update import ALPHA, REC, SETTINGS
-from npr.tasks.base import Batch
 
 
 def flags(problem: Problem, threads: int, data: str) -> dict[str, Any]:
@@ -46,7 +43,4 @@ def flags(problem: Problem, threads: int, data: str) -> dict[str, Any]:
 
 def prepare(problem: Problem, threads: int) -> Step:
     """The step of this library, with its arrays in place."""
-    case = problem.case
-    with made_text(case.input_size, (case.seq_len + 1) * case.batch_size) as data:
-        batch = Batch(problem.x, problem.target, chunk=0)
-        return fixed_step(problem, flags(problem, threads, data), batch, named)
+    return text_step(problem, threads, flags)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from npr.bench.made_text import made_text
@@ -40,6 +41,11 @@ def flags(problem: Problem, threads: int, data: str) -> dict[str, Any]:
 
 def prepare(problem: Problem, threads: int) -> Step:
     """The step of this library, with its arrays in place."""
+    return text_step(problem, threads, flags)
+
+
+def text_step(problem: Problem, threads: int, flags: Callable[[Problem, int, str], dict[str, Any]]) -> Step:
+    """An update of a language model on a made-up text, whose path `flags` is given."""
     case = problem.case
     with made_text(case.input_size, (case.seq_len + 1) * case.batch_size) as data:
         batch = Batch(problem.x, problem.target, chunk=0)

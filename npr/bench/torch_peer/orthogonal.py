@@ -6,16 +6,13 @@ which there is made step by step. Compiled is the step alone.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from npr.bench.problem import Arrays, Problem, Step
+from npr.bench.problem import Problem, Step
 from npr.bench.problems.text import named
-from npr.bench.problems.update import REC, SETTINGS
-from npr.bench.torch_peer.update import Cell, Leaves, cell, leaves, optimizers, packed, recurrent
+from npr.bench.torch_peer.update import Cell, Leaves, cell, recurrent, trained
 
 
 def network(tensors: Leaves, x: Tensor, cell: Cell) -> Tensor:
@@ -34,26 +31,10 @@ def network(tensors: Leaves, x: Tensor, cell: Cell) -> Tensor:
 def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
     """The step of this library, with its arrays in place."""
     step = torch.compile(cell) if compiled else cell
-    torch.set_num_threads(threads)
-    model, tensors = problem.case.model, leaves(problem.params)
     x, target = torch.from_numpy(problem.x), torch.from_numpy(problem.target)
-    all_of_them, penalty = optimizers(model, tensors), SETTINGS[model].gamma_penalty
 
-    def run() -> tuple[Tensor, Tensor]:
-        for optimizer in all_of_them:
-            optimizer.zero_grad()
+    def forward(tensors: Leaves) -> tuple[Tensor, Tensor]:
         output = network(tensors, x, step)
-        loss = functional.cross_entropy(output.flatten(0, 1), target.flatten())
-        total = loss + penalty * ((tensors[f"{REC}gamma"] - 1) ** 2).sum() if penalty else loss
-        total.backward()
-        for optimizer in all_of_them:
-            optimizer.step()
-        return loss, output
+        return functional.cross_entropy(output.flatten(0, 1), target.flatten()), output
 
-    def collect(result: Any) -> Arrays:
-        loss, output = (value.detach().numpy() for value in result)
-        grads = {name: packed(name, tensor.grad) for name, tensor in tensors.items()}
-        params = {name: packed(name, tensor) for name, tensor in tensors.items()}
-        return named(problem, loss, output, grads, params)
-
-    return Step(run, collect)
+    return trained(problem, threads, forward, named)

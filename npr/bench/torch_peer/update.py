@@ -20,6 +20,7 @@ from npr.bench.problems.update import ALPHA, PACKED, REC, SETTINGS, named
 
 Leaves = dict[str, Tensor]
 Cell = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Forward = Callable[[Leaves], tuple[Tensor, Any]]
 
 
 def leaves(params: Arrays) -> Leaves:
@@ -101,18 +102,24 @@ def optimizers(model: str, tensors: Leaves) -> list[torch.optim.Optimizer]:
 def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
     """The step of this library, with its arrays in place."""
     step = torch.compile(cell) if compiled else cell
+    x, target = torch.tensor(problem.x), torch.tensor(problem.target)
+    return trained(problem, threads, lambda tensors: network(tensors, x, target, step), named)
+
+
+def trained(problem: Problem, threads: int, forward: Forward, named: Callable[..., Arrays]) -> Step:
+    """Forward, backward and a step of the optimisers; forward gives loss and the outputs of all steps, `named` the
+    names that are compared."""
     torch.set_num_threads(threads)
     model, tensors = problem.case.model, leaves(problem.params)
-    x, target = torch.tensor(problem.x), torch.tensor(problem.target)
-    both, penalty = optimizers(model, tensors), SETTINGS[model].gamma_penalty
+    all_of_them, penalty = optimizers(model, tensors), SETTINGS[model].gamma_penalty
 
-    def run() -> tuple[Tensor, list[Tensor]]:
-        for optimizer in both:
+    def run() -> tuple[Tensor, Any]:
+        for optimizer in all_of_them:
             optimizer.zero_grad()
-        loss, outputs = network(tensors, x, target, step)
+        loss, outputs = forward(tensors)
         total = loss + penalty * ((tensors[f"{REC}gamma"] - 1) ** 2).sum() if penalty else loss
         total.backward()
-        for optimizer in both:
+        for optimizer in all_of_them:
             optimizer.step()
         return loss, outputs
 
@@ -120,6 +127,6 @@ def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
         loss, outputs = result
         grads = {name: packed(name, tensor.grad) for name, tensor in tensors.items()}
         params = {name: packed(name, tensor) for name, tensor in tensors.items()}
-        return named(problem, loss.detach().numpy(), torch.stack(outputs).detach().numpy(), grads, params)
+        return named(problem, loss.detach().numpy(), torch.stack(list(outputs)).detach().numpy(), grads, params)
 
     return Step(run, collect)
