@@ -72,7 +72,7 @@ class Pass(NamedTuple):
 
     def keep(self, name: str, x: Array) -> None:
         """Keep x (S, T+1, R, F) as a series (T, B, F) of the part."""
-        self.kept[self.place + name] = self.join(np.ascontiguousarray(x))
+        self.kept[self.place + name] = self.join(x)
 
     def sums(self, name: str, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
         """An array for sums over time that a backward kernel adds to: zero, or what later stretches left in it."""
@@ -97,13 +97,13 @@ class Pass(NamedTuple):
     def split(self, x: Array) -> Array:
         """(T, B, F) as (S, T+1, R, F), zero before the first step and after the end of a sequence."""
         out = self.lease.take(self._shape(x.shape[2]), x.dtype)
-        self.context.backend.kernels.layout.split(x, self.slicing.lengths, out)
+        self.context.backend.kernels.layout.split(np.ascontiguousarray(x), self.slicing.lengths, out)
         return out
 
     def join(self, x: Array) -> Array:
         """(S, T+1, R, F) as a new (T, B, F), zero after the end of a sequence."""
         out = np.empty((self.slicing.times, self.slicing.batch, x.shape[3]), x.dtype)
-        self.context.backend.kernels.layout.join(x, self.slicing.lengths, out)
+        self.context.backend.kernels.layout.join(np.ascontiguousarray(x), self.slicing.lengths, out)
         return out
 
     def _shape(self, width: int) -> tuple[int, ...]:

@@ -109,8 +109,8 @@ def cut(times: int, batch: int, lengths: Array | None = None) -> Slicing:
     if times < 1 or batch < 1:
         raise ValueError(f"a batch needs at least one step and one sequence, got T={times}, B={batch}")
     choices = [(-(-batch // n), n) for n in range(-(-batch // _MOST_ROWS), batch + 1)]
-    # Time is proportional to the rows that the busier of two threads carries.
-    rows, slices = min(choices, key=lambda c: (c[0] * -(-c[1] // 2), -c[0]))
+    # Time is proportional to the rows that the busier of two threads carries; a slice costs about one row more.
+    rows, slices = min(choices, key=lambda c: ((c[0] + 1) * -(-c[1] // 2), -c[0]))
     unit = 12 // gcd(12, rows)
     steps = unit * max(1, round(_TILE_ROWS / (rows * unit)))
     padded = np.zeros(slices * rows, np.int64)

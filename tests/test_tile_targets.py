@@ -17,7 +17,8 @@ import inner_loops  # noqa: E402
 import tile_targets  # noqa: E402
 
 # One of each kind of vectors: full tiles, then the smaller ones that follow them.
-ROWS = {"skylake-avx512": (12, 8, 4, 2, 1), "haswell": (6, 4, 2, 1), "neoverse-n1": (12, 8, 4, 2, 1)}
+TALL, LOW = (12, 8, 6, 5, 4, 3, 2, 1), (6, 5, 4, 3, 2, 1)
+ROWS = {"skylake-avx512": TALL, "haswell": LOW, "neoverse-n1": TALL}
 SPILLING = {
     "x86-64": """
 _product:

@@ -30,8 +30,10 @@ if not {"NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"} & os.environ.
     # With workqueue the calling thread is a third one on two cores: a step of 6x128 takes 96 ms and now and then
     # 110, with OpenMP 86. OpenMP must not meet BLAS inside a parallel loop; no kernel of ours calls it.
     config.THREADING_LAYER_PRIORITY = ["omp", "workqueue", "tbb"]
-    # Threads that wait in sleep cost nothing here, and leave the cores to others where a machine is shared.
+    # Threads that wait in sleep leave the cores to others where a machine is shared. But waking one takes longer than
+    # the gap between two kernels: GNU's OpenMP turns in a loop for less than 0.1 ms before it sleeps.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 
 def cache_folder() -> Path:
