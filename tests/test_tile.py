@@ -95,3 +95,14 @@ def test_numpy_twins_answer_alike() -> None:
     np.testing.assert_allclose(c, a @ w, atol=1e-13)
     tile._multiply_transposed_numpy(a, c, w)
     np.testing.assert_allclose(w, _matrix(1, (7, 33), np.float64) + a.T @ c, atol=1e-12)
+
+
+def test_tiles_of_a_strip_cover_it_and_leave_no_single_row() -> None:
+    for rows in range(2, 3 * tile.ROWS):
+        heights, left = [], rows
+        while left:
+            heights.append(int(tile._FIRST[left]))
+            left -= heights[-1]
+        assert left == 0
+        assert 1 not in heights
+        assert set(heights) <= set(tile.HEIGHTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -85,25 +86,27 @@ class Gates:
         return self.packed(run.context.backend, W), np.ascontiguousarray(rows)
 
     def unfolded(self, x: Signal, W_in: Array, dw_in: Array, dw_rec: Array, row_sums: Array) -> Unpacked:
-        """Gradients from the kernel's arrays dw_in (S, Q, D, N), dw_rec (S, Q, N, N), row_sums (S, Q, R, N)."""
-        Q, N = len(self.names), self.hidden_size
-        m = dw_in.sum(0).transpose(1, 0, 2).reshape(1, self.input_size, Q * N)
-        sums = row_sums.transpose(0, 2, 1, 3).reshape(*row_sums.shape[:1], row_sums.shape[2], Q * N)
-        found = unfold(x, W_in, m, sums)
+        """Gradients from the sums of every slice dw_in (S, D, Q N), dw_rec (S, N, Q N), row_sums (S, R, Q N)."""
+        found = unfold(x, W_in, dw_in, row_sums)
         total = dw_rec.sum(0)
         grads: Params = {}
         for q, gate in enumerate(self.names):
-            part = slice(q * N, (q + 1) * N)
+            part = slice(q * self.hidden_size, (q + 1) * self.hidden_size)
             grads[f"{gate}.W_in"], grads[f"{gate}.bias"] = found.W[:, part], found.bias[part]
-            grads[f"{gate}.W_rec"] = total[q]
+            grads[f"{gate}.W_rec"] = total[:, part]
         return Unpacked(grads, found.sum_dy, found.sum_dyh)
 
-    def keep(self, run: Pass, values: Array) -> None:
-        """Keep the values (S, Q, T, R, N) of the gates under their names."""
-        # What is kept has a row before the first step.
-        rows = np.concatenate([values[:, :, :1], values], axis=2)
-        for q, gate in enumerate(self.names):
-            run.keep(gate, rows[:, q])
+    def keep(self, run: Pass, values: Iterable[Array]) -> None:
+        """Keep the values (S, T, R, N) of the gates under their names."""
+        for gate, value in zip(self.names, values, strict=False):
+            # What is kept has a row before the first step.
+            run.keep(gate, np.concatenate([value[:, :1], value], axis=1))
+
+
+def side_by_side(arrays: Array) -> Array:
+    """Arrays of each gate (S, Q, K, N) as (S, K, Q N)."""
+    S, Q, K, N = arrays.shape
+    return arrays.transpose(0, 2, 1, 3).reshape(S, K, Q * N)
 
 
 class GatedCell:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npr.cells.gates import GatedCell, Gates
+from npr.cells.gates import GatedCell, Gates, side_by_side
 from npr.cells.gradients import at_the_end, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import gate
@@ -98,7 +98,7 @@ class GRUCell(GatedCell):
         if run.wants("h"):
             run.keep("h", states.h)
         if run.wants("gates"):
-            self.gates.keep(run, self._as_named(values))
+            self.gates.keep(run, self._as_named(values).swapaxes(0, 1))
         return GRUCache(x, W_in, W_rec, states)
 
     def backward(
@@ -118,7 +118,8 @@ class GRUCell(GatedCell):
         )  # fmt: skip
         if not run.summed:
             return {}, GradSignal(target)
-        found = self.gates.unfolded(cache.x, cache.W_in, grads.W_in, grads.W_rec, grads.row_sums[:, :3])
+        sums = (side_by_side(part) for part in (grads.W_in, grads.W_rec, grads.row_sums[:, :3]))
+        found = self.gates.unfolded(cache.x, cache.W_in, *sums)
         named = found.params
         if self.update == "new":
             named |= {name: -value for name, value in named.items() if name.startswith("z.")}

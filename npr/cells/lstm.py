@@ -11,7 +11,7 @@ import numpy as np
 from npr.cells.gates import GatedCell, Gates
 from npr.cells.gradients import at_the_end, following, widened
 from npr.context import GradSignal, Pass, Signal
-from npr.layers.fold import gate
+from npr.layers.fold import fold, gate
 from npr.parametrizations.matrix_init import initial_matrix
 from npr.params import Array, Buffers, Params
 
@@ -99,19 +99,20 @@ class LSTMCell(GatedCell):
         bias = self.gates.stacked(params, "bias")
         if self.two_biases:
             bias = bias + self.gates.stacked(params, "bias_rec")
-        values = run.lease.take((cut.slices, len(GATES), cut.times, cut.rows, n), run.dtype)
+        folded, rows = fold(x, W_in, bias, (cut.slices, cut.rows))
+        values = run.lease.take((cut.slices, cut.times, cut.rows, len(GATES) * n), run.dtype)
         states = backend.kernels.lstm.LSTMStates(run.buffer(n), run.buffer(n), values)
         states.h[:, 0], states.c[:, 0] = h0[..., :n], h0[..., n:]
         peephole = params.get("peephole")
         backend.kernels.lstm.lstm_forward(
-            x.raw, gate(x), *self.gates.folded(run, x, W_in, bias), self.gates.packed(backend, W_rec),
-            _panels(backend, peephole, run.dtype), cut.lengths, cut.tile_steps(W_rec.size), states,
+            x.raw, gate(x), backend.pack(folded), rows, backend.pack(W_rec), _panels(backend, peephole, run.dtype),
+            cut.lengths, cut.tile_steps(W_rec.size), states,
         )  # fmt: skip
         if run.wants("h"):
             run.keep("h", states.h)
             run.keep("c", states.c)
         if run.wants("gates"):
-            self.gates.keep(run, values)
+            self.gates.keep(run, np.split(values, len(GATES), axis=-1))
         return LSTMCache(x, W_in, W_rec, peephole, states)
 
     def backward(
@@ -120,18 +121,13 @@ class LSTMCell(GatedCell):
         """Gradients of all parameters from dL/dh = mask * dy; see `npr.cells.base.Cell`."""
         cut, backend, n, dtype = run.slicing, run.context.backend, self.hidden_size, run.dtype
         S, R, Q = cut.slices, cut.rows, len(GATES)
-        shapes: dict[str, tuple[int, ...]] = {
-            "W_in": (S, Q, self.input_size, n),
-            "W_rec": (S, Q, n, n),
-            "bias": (S, Q, R, n),
-        }
+        shapes = {"W_in": (S, self.input_size, Q * n), "W_rec": (S, n, Q * n), "bias": (S, R, Q * n)}
         shapes["peephole"] = (S, n, n) if self.peephole else (S, 0, 0)
         dh, dc = np.ascontiguousarray(carry[..., :n]), np.ascontiguousarray(carry[..., n:])
         grads = backend.kernels.lstm.LSTMGrads(*(run.sums(*item) for item in shapes.items()), dh, dc)
         target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.lstm.lstm_backward(
-            cache.x.raw, gate(cache.x), self.gates.packed(backend, cache.W_in, transposed=True),
-            self.gates.packed(backend, cache.W_rec, transposed=True),
+            cache.x.raw, gate(cache.x), backend.pack(cache.W_in.T), backend.pack(cache.W_rec.T),
             _panels(backend, None if cache.peephole is None else cache.peephole.T, dtype),
             cut.lengths, cut.tile_steps(cache.W_rec.size), cache.states, dy.raw, mask, dy.first, target, grads,
             np.empty((S, 2, R, n), dtype),
@@ -157,7 +153,7 @@ class LSTMCell(GatedCell):
         dc_t = dh_t * o_t * (1 - tanh(c_t)^2) + dc_{t+1} * f_{t+1}, with a peephole + delta_{o,t} V_o^T."""
         n = self.hidden_size
         dh = drive + at_the_end(run, carry[..., :n]) + following(delta) @ cache.W_rec.T
-        f, o = cache.states.gates[:, 1], cache.states.gates[:, 3]
+        _, f, _, o = np.split(cache.states.gates, len(GATES), axis=-1)
         dc = at_the_end(run, carry[..., n:])
         dc[:, 1:] += dh[:, 1:] * o * (1 - np.tanh(cache.states.c[:, 1:]) ** 2)
         if cache.peephole is not None:

@@ -9,9 +9,10 @@
     delta_i = dc * g * i (1 - i),  delta_f = dc * c_{t-1} * f (1 - f),  delta_g = dc * i * (1 - g^2)
     dW_rec[q] = sum_t h_{t-1}^T delta_q,  dV = sum_t c_t^T delta_o
 
-Slice-major like `dense.py`. Each gate is an array of its own, so that one step of a slice is a line of R N units and
-every loop along it reads and writes whole vectors; the gates stay in the array that their product was formed in, and
-the backward pass needs nothing else. A sequence that has ended keeps its state.
+Slice-major like `dense.py`. The gates stand side by side, i | f | g | o, so that each product is one for all of them:
+narrow ones lose little to the last, masked vector, and the backward product adds over all 4 N units at once. All gates
+of a step are squashed along one line of 4 R N units, sigmoid as 1/2 + tanh(a / 2) / 2; they stay in the array that
+their product was formed in, and the backward pass needs nothing else. A sequence that has ended keeps its state.
 
 Source: Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000; V is the output peephole, a full
 matrix on the new cell state, of the manuscript on the Recurrent Residual Network.
@@ -26,20 +27,11 @@ from numba import prange
 
 from npr.kernels.diagonal import gate_of, masked_tile, rows_of
 from npr.kernels.jit import inline, parallel_kernel
-from npr.kernels.lines import (
-    add_line,
-    add_upstream,
-    clear_ended,
-    copy_ended,
-    scale_line,
-    squash_candidate,
-    squash_gate,
-)
+from npr.kernels.lines import add_upstream, clear_ended, copy_ended
 from npr.kernels.pointwise import tanh
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
-I, F, G, O = 0, 1, 2, 3
 
 
 class LSTMStates(NamedTuple):
@@ -47,107 +39,140 @@ class LSTMStates(NamedTuple):
 
     h: Array  # (S, T+1, R, N)
     c: Array  # (S, T+1, R, N)
-    gates: Array  # (S, 4, T, R, N), values of i, f, g, o
+    gates: Array  # (S, T, R, 4N), values of i, f, g, o
 
 
 class LSTMGrads(NamedTuple):
     """Gradients, one for each slice, zeroed by the caller; peephole is empty without one."""
 
-    W_in: Array  # (S, 4, K, N)
-    W_rec: Array  # (S, 4, N, N)
-    row_sums: Array  # (S, 4, R, N), sum_t delta
+    W_in: Array  # (S, K, 4N)
+    W_rec: Array  # (S, N, 4N)
+    row_sums: Array  # (S, R, 4N), sum_t delta
     peephole: Array  # (S, N, N)
     dh: Array  # (S, R, N), dL/dh_T from outside, becomes dL/dh_0
     dc: Array  # (S, R, N), likewise
 
 
 @inline
-def _new_cell(i, f, g, before, c):
-    """c = f * before + i * g along one step."""
-    size = c.shape[0] * c.shape[1]
-    i, f, g, before, c = i.reshape(size), f.reshape(size), g.reshape(size), before.reshape(size), c.reshape(size)
-    for j in range(size):
-        c[j] = f[j] * before[j] + i[j] * g[j]
+def _squash(a, bias, half):
+    """In place a <- (1 - half) + half * tanh(half * (a + bias)), all (M,): sigmoid where half is 1/2, tanh where 1."""
+    one = a.dtype.type(1)
+    for j in range(a.shape[0]):
+        a[j] = (one - half[j]) + half[j] * tanh(half[j] * (a[j] + bias[j]))
 
 
 @inline
-def _output(o, c, h):
-    """h = o * tanh(c) along one step."""
+def _squash_columns(gates, bias, half, first, last):
+    """`_squash` of some columns of a step, all (R, 4N)."""
+    for r in range(gates.shape[0]):
+        _squash(gates[r, first:last], bias[r, first:last], half[r, first:last])
+
+
+@inline
+def _new_cell(gates, before, c):
+    """c = f * before + i * g for a step (R, 4N), (R, N), (R, N)."""
+    n = c.shape[1]
+    for r in range(c.shape[0]):
+        i, f, g, old, new = gates[r, :n], gates[r, n : 2 * n], gates[r, 2 * n : 3 * n], before[r], c[r]
+        for j in range(n):
+            new[j] = f[j] * old[j] + i[j] * g[j]
+
+
+@inline
+def _tanh_line(c, out):
+    """out = tanh(c), both (R, N)."""
     size = c.shape[0] * c.shape[1]
-    o, c, h = o.reshape(size), c.reshape(size), h.reshape(size)
+    c, out = c.reshape(size), out.reshape(size)
     for j in range(size):
-        h[j] = o[j] * tanh(c[j])
+        out[j] = tanh(c[j])
+
+
+@inline
+def _output(gates, h):
+    """h = o * h for a step (R, 4N), (R, N)."""
+    n = h.shape[1]
+    for r in range(h.shape[0]):
+        o, row = gates[r, 3 * n :], h[r]
+        for j in range(n):
+            row[j] *= o[j]
 
 
 @parallel_kernel
 def lstm_forward(x, mask, panels_in, bias, panels, peephole, lengths, tile_steps, states):
     """States of all steps from row 0 of h and c on.
 
-    x (S, T+1, R, >= K), mask (S, R, K) or empty, bias (S, 4, R, N), lengths (S, R) int64; panels_in and panels hold
-    the packed matrices of the four gates, peephole (P, N, width) that of V, or nothing.
+    x (S, T+1, R, >= K), mask (S, R, K) or empty, bias (S, R, 4N), lengths (S, R) int64; panels_in and panels hold
+    the packed W_in (K, 4N) and W_rec (N, 4N), peephole (P, N, width) that of V, or nothing.
     """
     h, c, gates = states
-    slices, times, rows = h.shape[0], h.shape[1] - 1, h.shape[2]
-    width = panels_in.shape[2]
+    slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], h.shape[3]
+    width = panels_in.shape[1]
     for s in prange(slices):
         scratch = np.empty((tile_steps * rows, width), h.dtype)
-        x_rows, gate = rows_of(x[s]), gate_of(mask, s, width)
+        half = np.full((rows, 4 * n), h.dtype.type(0.5), h.dtype)
+        half[:, 2 * n : 3 * n] = h.dtype.type(1)
+        x_rows, gate, gate_rows = rows_of(x[s]), gate_of(mask, s, width), rows_of(gates[s])
+        line = 4 * rows * n
         for t0 in range(0, times, tile_steps):
             steps = min(tile_steps, times - t0)
             shown = masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows])
-            for q in range(4):
-                tile = rows_of(gates[s, q])[t0 * rows : (t0 + steps) * rows]
-                multiply(shown, panels_in[q], tile, False)
+            multiply(shown, panels_in, gate_rows[t0 * rows : (t0 + steps) * rows], False)
             for t in range(t0, t0 + steps):
-                before, i, f, g, o = h[s, t], gates[s, I, t], gates[s, F, t], gates[s, G, t], gates[s, O, t]
-                multiply(before, panels[I], i, True)
-                multiply(before, panels[F], f, True)
-                multiply(before, panels[G], g, True)
-                multiply(before, panels[O], o, True)
-                squash_gate(i, bias[s, I])
-                squash_gate(f, bias[s, F])
-                squash_candidate(g, bias[s, G])
-                _new_cell(i, f, g, c[s, t], c[s, t + 1])
+                now, new = gates[s, t], h[s, t + 1]
+                multiply(h[s, t], panels, now, True)
                 if peephole.shape[0]:
-                    multiply(c[s, t + 1], peephole, o, True)
-                squash_gate(o, bias[s, O])
-                _output(o, c[s, t + 1], h[s, t + 1])
+                    _squash_columns(now, bias[s], half, 0, 3 * n)
+                    _new_cell(now, c[s, t], c[s, t + 1])
+                    multiply(c[s, t + 1], peephole, now[:, 3 * n :], True)
+                    _squash_columns(now, bias[s], half, 3 * n, 4 * n)
+                else:
+                    _squash(now.reshape(line), bias[s].reshape(line), half.reshape(line))
+                    _new_cell(now, c[s, t], c[s, t + 1])
+                _tanh_line(c[s, t + 1], new)
+                _output(now, new)
                 copy_ended(c[s, t], c[s, t + 1], lengths[s], t)
-                copy_ended(h[s, t], h[s, t + 1], lengths[s], t)
+                copy_ended(h[s, t], new, lengths[s], t)
 
 
 @inline
-def _through_output(dh, o, c, dc, delta):
-    """delta = dh * tanh(c) * o (1 - o) and dc += dh * o * (1 - tanh(c)^2) along one step."""
-    size = c.shape[0] * c.shape[1]
-    dh, o, c, dc, delta = dh.reshape(size), o.reshape(size), c.reshape(size), dc.reshape(size), delta.reshape(size)
-    one = c.dtype.type(1)
-    for j in range(size):
-        delta[j] = tanh(c[j])
-    for j in range(size):
-        dc[j] += dh[j] * o[j] * (one - delta[j] * delta[j])
-    for j in range(size):
-        delta[j] = dh[j] * delta[j] * o[j] * (one - o[j])
-
-
-@inline
-def _through_gate(dc, other, gate, delta):
-    """delta = dc * other * gate (1 - gate) along one step."""
-    size = dc.shape[0] * dc.shape[1]
-    dc, other, gate, delta = dc.reshape(size), other.reshape(size), gate.reshape(size), delta.reshape(size)
+def _through_output(gates, tanh_c, dh, dc, delta):
+    """delta_o = dh * tanh(c) * o (1 - o) and dc += dh * o * (1 - tanh(c)^2) for a step; delta (R, >= 4N)."""
+    n = dc.shape[1]
     one = dc.dtype.type(1)
-    for j in range(size):
-        delta[j] = dc[j] * other[j] * gate[j] * (one - gate[j])
+    for r in range(dc.shape[0]):
+        o, bent, above, cell, out = gates[r, 3 * n :], tanh_c[r], dh[r], dc[r], delta[r, 3 * n : 4 * n]
+        for j in range(n):
+            cell[j] += above[j] * o[j] * (one - bent[j] * bent[j])
+        for j in range(n):
+            out[j] = above[j] * bent[j] * o[j] * (one - o[j])
 
 
 @inline
-def _through_candidate(dc, i, g, delta):
-    """delta = dc * i * (1 - g^2) along one step."""
-    size = dc.shape[0] * dc.shape[1]
-    dc, i, g, delta = dc.reshape(size), i.reshape(size), g.reshape(size), delta.reshape(size)
+def _add_rows(target, values):
+    """target (R, M) += values (R, >= M)."""
+    for r in range(target.shape[0]):
+        to_row, row = target[r], values[r]
+        for j in range(to_row.shape[0]):
+            to_row[j] += row[j]
+
+
+@inline
+def _through_cell(gates, before, dc, delta):
+    """delta_i, delta_f and delta_g of a step, then dc *= f."""
+    n = dc.shape[1]
     one = dc.dtype.type(1)
-    for j in range(size):
-        delta[j] = dc[j] * i[j] * (one - g[j] * g[j])
+    for r in range(dc.shape[0]):
+        i, f, g = gates[r, :n], gates[r, n : 2 * n], gates[r, 2 * n : 3 * n]
+        d_i, d_f, d_g = delta[r, :n], delta[r, n : 2 * n], delta[r, 2 * n : 3 * n]
+        cell, old = dc[r], before[r]
+        for j in range(n):
+            d_i[j] = cell[j] * g[j] * i[j] * (one - i[j])
+        for j in range(n):
+            d_f[j] = cell[j] * old[j] * f[j] * (one - f[j])
+        for j in range(n):
+            d_g[j] = cell[j] * i[j] * (one - g[j] * g[j])
+        for j in range(n):
+            cell[j] *= f[j]
 
 
 @parallel_kernel
@@ -159,10 +184,11 @@ def lstm_backward(x, mask, panels_in, panels, peephole, lengths, tile_steps, sta
     """
     h, c, gates = states
     slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], h.shape[3]
-    width = grads.W_in.shape[2]
+    width = grads.W_in.shape[1]
     tiles = -(-times // tile_steps)
     for s in prange(slices):
-        delta = np.empty((4, tile_steps, rows, n), h.dtype)
+        delta = np.empty((tile_steps * rows, 4 * n), h.dtype)
+        tanh_c = np.empty((rows, n), h.dtype)
         scratch = np.empty((tile_steps * rows, width), h.dtype)
         x_rows, h_rows, c_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(c[s]), rows_of(g[s])
         gate, g_gate = gate_of(mask, s, width), gate_of(g_mask, s, n)
@@ -182,30 +208,25 @@ def lstm_backward(x, mask, panels_in, panels, peephole, lengths, tile_steps, sta
                 if t >= first:
                     now = begin + k * rows
                     add_upstream(dh, g_rows[now : now + rows, :n], g_gate)
-                _through_output(dh, gates[s, O, t], c[s, t + 1], dc, delta[O, k])
+                _tanh_line(c[s, t + 1], tanh_c)
+                step = delta[k * rows : (k + 1) * rows]
+                _through_output(gates[s, t], tanh_c, dh, dc, step)
                 if peephole.shape[0]:
-                    multiply(delta[O, k], peephole, dc, True)
-                _through_gate(dc, gates[s, G, t], gates[s, I, t], delta[I, k])
-                _through_gate(dc, c[s, t], gates[s, F, t], delta[F, k])
-                _through_candidate(dc, gates[s, I, t], gates[s, G, t], delta[G, k])
-                scale_line(dc, gates[s, F, t])
-                for q in range(4):
-                    if ended:
-                        clear_ended(delta[q, k], length, t)
-                    add_line(grads.row_sums[s, q], delta[q, k])
-                    multiply(delta[q, k], panels[q], dh, q > 0)
+                    multiply(step[:, 3 * n :], peephole, dc, True)
+                _through_cell(gates[s, t], c[s, t], dc, step)
+                if ended:
+                    clear_ended(step, length, t)
+                _add_rows(grads.row_sums[s], step)
+                multiply(step, panels, dh, False)
                 if ended:
                     copy_ended(kept[s, 0], dh, length, t)
                     copy_ended(kept[s, 1], dc, length, t)
             before = h_rows[begin - rows : begin - rows + steps * rows]
-            shown = masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows])
-            for q in range(4):
-                errors = rows_of(delta[q])[: steps * rows]
-                multiply_transposed(before, errors, grads.W_rec[s, q])
-                multiply_transposed(shown, errors, grads.W_in[s, q])
-                if gx.shape[0]:
-                    gx_rows = rows_of(gx[s])
-                    multiply(errors, panels_in[q], gx_rows[begin : begin + steps * rows, :width], q > 0)
+            errors = delta[: steps * rows]
+            multiply_transposed(before, errors, grads.W_rec[s])
+            multiply_transposed(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), errors, grads.W_in[s])
+            if gx.shape[0]:
+                multiply(errors, panels_in, rows_of(gx[s])[begin : begin + steps * rows, :width], False)
             if peephole.shape[0]:
                 cells = c_rows[begin : begin + steps * rows]
-                multiply_transposed(cells, rows_of(delta[O])[: steps * rows], grads.peephole[s])
+                multiply_transposed(cells, errors[:, 3 * n :], grads.peephole[s])

@@ -105,10 +105,9 @@ def _masked_strip(a, start, row, column, b, b_start, b_row, depth, c, c_start, c
 
 
 def multiply(a, panels, c, accumulate):
-    """C (M, N) (+)= A (M, K) @ W for packed W; rows of A and C may be strided, their elements not."""
-    width = panels.shape[2]
-    rows, depth = a.shape
-    n = c.shape[1]
+    """C (M, N) (+)= A (M, >= K) @ W for packed W; rows of A and C may be strided, their elements not."""
+    depth, width = panels.shape[1:]
+    rows, n = c.shape
     a_row = a.strides[0] // a.itemsize
     c_row = c.strides[0] // c.itemsize
     start = 0
@@ -123,10 +122,10 @@ def multiply(a, panels, c, accumulate):
 
 
 def multiply_transposed(a, b, c):
-    """C (K, N) += A^T @ B with A (M, K), B (M, N): the weight gradient of a tile of M rows."""
+    """C (K, N) += A^T @ B with A (M, >= K), B (M, >= N): the weight gradient of a tile of M rows."""
     width = VECTORS * VECTOR_BYTES // a.itemsize
-    depth, rows = a.shape
-    n = c.shape[1]
+    depth = a.shape[0]
+    rows, n = c.shape
     a_row = a.strides[0] // a.itemsize
     b_row = b.strides[0] // b.itemsize
     c_row = c.strides[0] // c.itemsize
@@ -142,14 +141,14 @@ def multiply_transposed(a, b, c):
 
 def _multiply_numpy(a, panels, c, accumulate):
     """What `multiply` computes, in NumPy."""
-    w = np.concatenate(list(panels), axis=1)[:, : c.shape[1]]
+    product = a[:, : panels.shape[1]] @ np.concatenate(list(panels), axis=1)[:, : c.shape[1]]
     # Never c * 0: what was there may be NaN.
-    c[...] = c + a @ w if accumulate else a @ w
+    c[...] = c + product if accumulate else product
 
 
 def _multiply_transposed_numpy(a, b, c):
     """What `multiply_transposed` computes, in NumPy."""
-    c += a.T @ b
+    c += a[:, : c.shape[0]].T @ b[:, : c.shape[1]]
 
 
 if config.DISABLE_JIT:

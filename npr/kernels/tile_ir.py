@@ -89,6 +89,13 @@ class _Tile:
         else:
             self._masked("store", ir.VoidType(), [value, pointer, _I32(self.width), self.mask])
 
+    def prefetch(self, address, v) -> None:
+        """Ask for a vector that will be written."""
+        pointer = self.at_vector(address, v)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        self.builder.call(function, [pointer, _I32(1), _I32(3), _I32(1)])
+
     def _masked(self, verb, returns, arguments):
         name = f"llvm.masked.{verb}.v{self.lanes}f{8 * self.width}.p0"
         kind = ir.FunctionType(returns, [argument.type for argument in arguments])
@@ -118,11 +125,11 @@ def tile_product(rows: int, vector_bytes: int, masked: bool):
             tile.limit_columns(columns)
         cells = [(i, v) for i in range(rows) for v in range(vectors)]
 
+        # C may lie far away: it is on its way while the loop runs, and is added behind it.
+        for i, v in cells:
+            tile.prefetch(c_rows[i], v)
         blank = builder.block
-        fetch, loop, done = (builder.append_basic_block(name) for name in ("fetch", "inner", "done"))
-        builder.cbranch(builder.icmp_signed("!=", accumulate, ir.Constant(accumulate.type, 0)), fetch, loop)
-        builder.position_at_end(fetch)
-        fetched = {(i, v): tile.load(c_rows[i], v) for i, v in cells}
+        loop, done, add, write = (builder.append_basic_block(name) for name in ("inner", "done", "add", "write"))
         builder.branch(loop)
 
         builder.position_at_end(loop)
@@ -141,19 +148,27 @@ def tile_product(rows: int, vector_bytes: int, masked: bool):
         a_next, b_next = tile.address(a_offset, a_column), tile.address(b_address, b_row)
         builder.cbranch(builder.icmp_signed("<", k_next, depth), loop, done)
 
-        for block in (blank, fetch):
-            for phi, value in ((k, _I64(0)), (a_offset, _I64(0)), (b_address, b_first)):
-                phi.add_incoming(value, block)
-            for cell in cells:
-                sums[cell].add_incoming(fetched[cell] if block is fetch else tile.zero(), block)
+        for phi, value in ((k, _I64(0)), (a_offset, _I64(0)), (b_address, b_first)):
+            phi.add_incoming(value, blank)
+        for cell in cells:
+            sums[cell].add_incoming(tile.zero(), blank)
         for phi, value in ((k, k_next), (a_offset, a_next), (b_address, b_next)):
             phi.add_incoming(value, loop)
         for cell in cells:
             sums[cell].add_incoming(after[cell], loop)
 
         builder.position_at_end(done)
+        builder.cbranch(builder.icmp_signed("!=", accumulate, ir.Constant(accumulate.type, 0)), add, write)
+        builder.position_at_end(add)
+        for i, v in cells:
+            tile.store(builder.fadd(tile.load(c_rows[i], v), after[i, v]), c_rows[i], v)
+        end = builder.append_basic_block("end")
+        builder.branch(end)
+        builder.position_at_end(write)
         for i, v in cells:
             tile.store(after[i, v], c_rows[i], v)
+        builder.branch(end)
+        builder.position_at_end(end)
         return context.get_dummy_value()
 
     def typed(typingctx, a, a_start, a_row, a_column, b, b_start, b_row, depth, c, c_start, c_row, columns, accumulate):
