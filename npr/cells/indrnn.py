@@ -29,8 +29,8 @@ class Drive(NamedTuple):
     """dL/dh of the states as the backward kernel forms it: gain * g + lean * h + offset."""
 
     g: GradSignal
-    gain: Array  # (S, R, N)
-    lean: Array  # (N,)
+    gain: Array  # (S, R, N), or empty: 1
+    lean: Array  # (N,), or empty: 0; with it there is a gain
     offset: Array  # (N,)
 
 
@@ -91,9 +91,10 @@ class IndRNN:
             panels = backend.pack(folded)
             kernels.layer_forward(x.raw, gate(x), panels, bias, self.scan(run, u), h, column, sums)
         else:
-            scale = np.ones(n, run.dtype) if x.scale is None else x.scale
-            shift = np.zeros(n, run.dtype) if x.shift is None else x.shift
-            bias = np.ascontiguousarray(np.broadcast_to(shift, (*rows, n)))
+            scale = np.empty(0, run.dtype) if x.scale is None else x.scale
+            bias = np.empty((0, 0, 0), run.dtype)
+            if x.shift is not None:
+                bias = np.ascontiguousarray(np.broadcast_to(x.shift, (*rows, n)))
             kernels.drive_forward(x.raw, scale, bias, self.scan(run, u), h, column, sums)
         keep_states(run, x, params if self.input_size else {}, u, h[..., column : column + n])
         return IndRNNCache(x, params.get("W_in"), h, column, u), sums if moments else None
@@ -106,13 +107,14 @@ class IndRNN:
             return self._keeping(run, params, cache, drive, (carry, gx, add))
         cut, n = run.slicing, self.hidden_size
         kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
-        row_sums, du = run.sums("bias", (cut.slices, cut.rows, n)), run.sums("u", (cut.slices, n))
+        du = run.sums("u", (cut.slices, n))
         up = kernels.Upstream(drive.gain, drive.lean, drive.offset, drive.g.first)
         scan, g = self.scan(run, cache.u), drive.g
         target = np.empty((0, 1, 1, 1), run.dtype) if gx is None else gx
         grads: Params = {}
         sums: tuple = (None, None)
         if self.input_size:
+            row_sums = run.sums("bias", (cut.slices, cut.rows, n))
             dw = run.sums("W_in", (cut.slices, self.input_size, n))
             kernels.layer_backward(
                 cache.x.raw, gate(cache.x), backend.pack(cache.W.T), scan, cache.h, cache.column,
@@ -121,7 +123,7 @@ class IndRNN:
             found: Unfolded = unfold(cache.x, cache.W, dw, row_sums)
             grads, sums = {"W_in": found.W, "bias": found.bias}, (found.sum_dy, found.sum_dyh)
         else:
-            kernels.drive_backward(scan, cache.h, g.raw, up, target, add, row_sums, du, carry)
+            kernels.drive_backward(scan, cache.h, g.raw, up, target, add, du, carry)
         grads["u"] = self.bound.effective_backward(params["u"], du.sum(0))
         return grads, GradSignal(target, 0, 0, *sums)
 
@@ -133,9 +135,9 @@ class IndRNN:
         carry, gx, add = rest
         quiet = run._replace(context=run.context._replace(keep=frozenset()))
         h = cache.h[..., cache.column : cache.column + n]
-        free = np.empty((0, 0, 0), run.dtype)
-        g = arriving(run, drive.g, free, n) * drive.gain[:, None]
-        g += arriving(run, GradSignal(drive.lean * h + drive.offset), free, n) + at_the_end(run, carry)
+        g = arriving(run, drive.g, drive.gain, n) + at_the_end(run, carry)
+        if drive.lean.size:
+            g += arriving(run, GradSignal(drive.lean * h + drive.offset), np.empty((0, 0, 0), run.dtype), n)
         target, wide, cell = run.buffer(D + n), cache, self
         if D:
             x, W = widened(run, cache.x, cache.W)

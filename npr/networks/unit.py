@@ -77,29 +77,28 @@ class Unit:
     ) -> tuple[Params, GradSignal]:
         """Gradients of the unit's parameters and dL/dvalue of its input, written to gx (with add: added)."""
         n, cut = self.cell.hidden_size, run.slicing
-        mask, zero = gate(cache.out), np.zeros(n, run.dtype)
-        ones = np.ones((cut.slices, cut.rows, n), run.dtype)
-        gain = ones if cache.out.mask is None else cache.out.mask
+        mask = gate(cache.out)
         if self.norm is None:
-            return self.cell.backward(run, params, cache.cell, Drive(dy, gain, zero, zero), carry, gx, add)
+            return self.cell.backward(run, params, cache.cell, plain(dy, mask), carry, gx, add)
         if self.before:
             dy = alone(dy, n)
             above: Params = {}
             if self.second is not None:
                 above, slope = self.second.backward(run, cache.second, cache.cell.h, dy, mask)
                 self.second.apply_backward(run, slope, cache.cell.h, dy.raw, dy.first, mask)
-                dy, gain = dy._replace(first=0), ones
-            drive = Drive(dy, gain, zero, zero)
+                dy, mask = dy._replace(first=0), np.empty((0, 0, 0), run.dtype)
+            drive = plain(dy, mask)
             grads, signal = self._norm_first_backward(self.norm, run, params, cache, drive, carry, gx, add)
             return grads | prefixed("second.", above), signal
         if self.norm.kind == "step":
             dy = alone(dy, n)
         found, slope = self.norm.backward(run, cache.norm, cache.cell.h, dy, mask)
         if self.norm.kind == "time":
+            gain = np.ones((cut.slices, cut.rows, n), run.dtype) if cache.out.mask is None else mask
             drive = Drive(dy, gain * slope.gain, slope.lean, slope.offset)
         else:
             self.norm.apply_backward(run, slope, cache.cell.h, dy.raw, dy.first, mask)
-            drive = Drive(dy, ones, zero, zero)
+            drive = plain(dy, np.empty((0, 0, 0), run.dtype))
         grads, signal = self.cell.backward(run, params, cache.cell, drive, carry, gx, add)
         return grads | prefixed("norm.", found), signal
 
@@ -143,6 +142,12 @@ def normalise(
     own = scope(params, name), scope(buffers, name)
     scale, shift, updated, kept = norm.forward(run, *own, raw, sums)
     return scale, shift, buffers | prefixed(name, updated), kept
+
+
+def plain(dy: GradSignal, gain: Array) -> Drive:
+    """dL/dh = gain * dL/dy, or dL/dy itself where gain is empty."""
+    nothing = np.empty(0, dy.raw.dtype)
+    return Drive(dy, gain, nothing, nothing)
 
 
 def moved(raw: Array, n: int, into: tuple[Array, int] | None) -> Array:
