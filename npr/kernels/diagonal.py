@@ -171,10 +171,11 @@ def gate_of(mask, s, width):
 
 
 @parallel_kernel
-def layer_forward(x, mask, panels, bias, scan, h, column, sums):
+def layer_forward(x, mask, panels, bias, scan, stream, add, h, column, sums):
     """h = scan((mask * x) W + bias) into columns of h (S, T+1, R, C); sums (S, 2, N) or empty gets the moments.
 
-    x (S, T+1, R, >= K) with K = panels.shape[1], mask (S, R, K) or empty, bias (S, R, N) for every batch row.
+    x (S, T+1, R, >= K) with K = panels.shape[1], mask (S, R, K) or empty, bias (S, R, N) for every batch row. A stream
+    (S, T+1, R, N), if not empty, receives (with add: gains) the product first, and scan(stream + bias) is taken.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], bias.shape[2]
     width = panels.shape[1]
@@ -188,20 +189,25 @@ def layer_forward(x, mask, panels, bias, scan, h, column, sums):
         for t0 in range(0, times, scan.steps):
             steps = min(scan.steps, times - t0)
             tile = a[: steps * rows]
-            multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, False)
+            if stream.shape[0]:
+                tile = rows_of(stream[s])[(t0 + 1) * rows : (t0 + 1 + steps) * rows]
+            multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, add)
             scan_tile(tile, bias[s], scan, h_rows, column, t0, scan.lengths[s])
             if sums.shape[0]:
                 add_moments(h_rows, column, rows, t0, steps, scan.lengths[s], tile_sums, sums[s])
 
 
 @parallel_kernel
-def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, dw, row_sums, du, carry):
+def layer_backward(
+    x, mask, panels, scan, h, column, g, g_column, up, stream, stream_add, gx, add, dw, row_sums, du, carry
+):
     """Backward of `layer_forward`, one pass over time for every gradient.
 
     g (S, T+1, R, >= N) holds dL/d(what was made of h), columns from g_column on, and stays as it is unless gx is
     the same array. panels hold W^T; gx (S, T+1, R, >= K) or empty receives (with add: gains) delta W^T.
     dw (S, K, N) gains sum (mask * x)^T delta, row_sums (S, R, N) sum_t delta, du (S, N) sum delta * h_{t-1};
-    carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0.
+    carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0. A stream (S, T+1, R, N), if not empty, receives (with
+    stream_add: gains) delta, and then stands for it in gx, dw and row_sums.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], row_sums.shape[2]
     width = dw.shape[1]
@@ -219,12 +225,32 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
             silence(g_rows, g_column, n, first, min(max(up.first - t0, 0), steps) * rows)
             scan_tile_backward(
                 g_rows, first, g_column, up, gain, scan, h_rows, column, t0, scan.lengths[s],
-                carry[s], tile, row_sums[s], du[s],
+                carry[s], tile, row_sums[s, : 0 if stream.shape[0] else rows], du[s],
             )  # fmt: skip
+            if stream.shape[0]:
+                flow = rows_of(stream[s])[first : first + steps * rows]
+                join_stream(tile, flow, stream_add, row_sums[s])
+                tile = flow
             multiply_transposed(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), tile, dw[s])
             if gx.shape[0]:
                 gx_rows = rows_of(gx[s])
                 multiply(tile, panels, gx_rows[first : first + steps * rows, :width], add)
+
+
+@inline
+def join_stream(delta, flow, add, row_sums):
+    """flow (m * R, N) becomes (with add: gains) delta; row_sums (R, N) gains its sum over steps."""
+    rows, n = row_sums.shape
+    for r in range(delta.shape[0]):
+        i = r % rows
+        if add:
+            for j in range(n):
+                flow[r, j] += delta[r, j]
+        else:
+            for j in range(n):
+                flow[r, j] = delta[r, j]
+        for j in range(n):
+            row_sums[i, j] += flow[r, j]
 
 
 @inline
@@ -234,54 +260,3 @@ def silence(g, column, n, first, count):
         row = g[r, column : column + n]
         for j in range(n):
             row[j] = 0
-
-
-@parallel_kernel
-def drive_forward(z, scale, bias, scan, h, column, sums):
-    """h = scan(scale * z + bias), for a recurrence without a product of its own.
-
-    z (S, T+1, R, N); scale (N,) or empty: 1; bias (S, R, N) or empty: 0.
-    """
-    slices, times, rows, n = z.shape[0], z.shape[1] - 1, z.shape[2], scan.u.shape[0]
-    for s in prange(slices):
-        a = np.empty((scan.steps * rows if scale.shape[0] else 0, n), z.dtype)
-        tile_sums = np.empty((2, n), z.dtype)
-        z_rows, h_rows, shift = rows_of(z[s]), rows_of(h[s]), gate_of(bias, s, n)
-        if sums.shape[0]:
-            sums[s] = 0
-        for t0 in range(0, times, scan.steps):
-            steps = min(scan.steps, times - t0)
-            tile = z_rows[(t0 + 1) * rows : (t0 + 1 + steps) * rows]
-            if scale.shape[0]:
-                for r in range(steps * rows):
-                    for j in range(n):
-                        a[r, j] = scale[j] * tile[r, j]
-                tile = a[: steps * rows]
-            scan_tile(tile, shift, scan, h_rows, column, t0, scan.lengths[s])
-            if sums.shape[0]:
-                add_moments(h_rows, column, rows, t0, steps, scan.lengths[s], tile_sums, sums[s])
-
-
-@parallel_kernel
-def drive_backward(scan, h, g, up, gz, add, du, carry):
-    """Backward of `drive_forward`: gz (S, T+1, R, N) receives (with add: gains) delta; g may be gz without add."""
-    slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], du.shape[1]
-    for s in prange(slices):
-        # One step at a time, so that delta stays in the first cache.
-        delta, nothing = np.empty((rows, n), h.dtype), np.empty((0, n), h.dtype)
-        h_rows, g_rows, gz_rows, gain = rows_of(h[s]), rows_of(g[s]), rows_of(gz[s]), gate_of(up.gain, s, n)
-        for q in range(times):
-            t0 = times - 1 - q
-            first = (t0 + 1) * rows
-            if t0 < up.first:
-                silence(g_rows, 0, n, first, rows)
-            scan_tile_backward(
-                g_rows, first, 0, up, gain, scan, h_rows, 0, t0, scan.lengths[s], carry[s], delta, nothing, du[s]
-            )
-            for r in range(rows):
-                ask_for(gz_rows, first + r, r, rows, 0, n)
-                for j in range(n):
-                    if add:
-                        gz_rows[first + r, j] += delta[r, j]
-                    else:
-                        gz_rows[first + r, j] = delta[r, j]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npr.cells.indrnn import Drive, IndRNN, IndRNNCache
+from npr.cells.indrnn import Drive, IndRNN, IndRNNCache, Stream
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.dropout import draw_mask
 from npr.layers.fold import gate
@@ -43,13 +43,21 @@ class Unit:
     second: Norm | None = None
 
     def forward(
-        self, run: Pass, params: Params, buffers: Buffers, x: Signal, h0: Array, into: tuple[Array, int] | None = None
+        self,
+        run: Pass,
+        params: Params,
+        buffers: Buffers,
+        x: Signal,
+        h0: Array,
+        into: tuple[Array, int] | None = None,
+        stream: Stream | None = None,
     ) -> tuple[Signal, Buffers, UnitCache]:
-        """The unit's output signal; `into` asks for the raw output in columns of a given array."""
+        """The unit's output signal; `into` asks for the raw output in columns of a given array. With a stream, which
+        leaves no place for a norm before the recurrence, this reads what the linear map adds to."""
         n = self.cell.hidden_size
         mask = draw_mask(run, self.dropout, n)
         if self.norm is None:
-            cell, _ = self.cell.forward(run, params, x, h0, into, False)
+            cell, _ = self.cell.forward(run, params, x, h0, into, False, stream)
             signal = Signal(cell.h, n, None, None, mask)
             return signal, buffers, UnitCache(cell, None, None, None, signal)
         if self.before:
@@ -64,7 +72,8 @@ class Unit:
             signal = Signal(moved(raw, n, into), n, scale, shift, mask)
             return signal, buffers, UnitCache(cell, parts[0], parts[1], parts[2], signal, again)
         apart = self.norm.kind == "step"
-        cell, sums = self.cell.forward(run, params, x, h0, None if apart else into, self.norm.needs_moments(run))
+        wanted, place = self.norm.needs_moments(run), None if apart else into
+        cell, sums = self.cell.forward(run, params, x, h0, place, wanted, stream)
         scale, shift, buffers, kept = normalise(self.norm, run, params, buffers, cell.h, sums)
         signal = Signal(cell.h, n, scale, shift, mask)
         if apart:
@@ -73,13 +82,23 @@ class Unit:
         return signal, buffers, UnitCache(cell, kept, None, None, signal)
 
     def backward(
-        self, run: Pass, params: Params, cache: UnitCache, dy: GradSignal, carry: Array, gx: Array | None, add=False
+        self,
+        run: Pass,
+        params: Params,
+        cache: UnitCache,
+        dy: GradSignal,
+        carry: Array,
+        gx: Array | None,
+        add: bool = False,
+        stream: tuple[Array | None, bool] = (None, False),
     ) -> tuple[Params, GradSignal]:
-        """Gradients of the unit's parameters and dL/dvalue of its input, written to gx (with add: added)."""
+        """Gradients of the unit's parameters and dL/dvalue of its input, written to gx (with add: added); stream is
+        dL/dstream and whether it is added to, see `Drive`."""
         n, cut = self.cell.hidden_size, run.slicing
         mask = gate(cache.out)
         if self.norm is None:
-            return self.cell.backward(run, params, cache.cell, plain(dy, mask), carry, gx, add)
+            drive = plain(dy, mask)._replace(stream=stream[0], joined=stream[1])
+            return self.cell.backward(run, params, cache.cell, drive, carry, gx, add)
         if self.before:
             dy = alone(dy, n)
             above: Params = {}
@@ -99,6 +118,7 @@ class Unit:
         else:
             self.norm.apply_backward(run, slope, cache.cell.h, dy.raw, dy.first, mask)
             drive = plain(dy, np.empty((0, 0, 0), run.dtype))
+        drive = drive._replace(stream=stream[0], joined=stream[1])
         grads, signal = self.cell.backward(run, params, cache.cell, drive, carry, gx, add)
         return grads | prefixed("norm.", found), signal
 
