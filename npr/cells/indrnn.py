@@ -37,8 +37,8 @@ class IndRNNCache(NamedTuple):
 class Drive(NamedTuple):
     """dL/dh of the states as the backward kernel forms it: gain * g + lean * h + offset.
 
-    Where the pre-activation was a stream's, `stream` (S, T+1, R, N) is dL/dstream of its other readers, if `joined`, and
-    becomes that of all.
+    Where the pre-activation was a stream's, `stream` (S, T+1, R, N) is dL/dstream of its other readers, if `joined`,
+    and becomes that of all.
     """
 
     g: GradSignal
@@ -123,10 +123,11 @@ class IndRNN:
             if x.shift is not None:
                 bias = np.ascontiguousarray(np.broadcast_to(x.shift, (*rows, n)))
             backend.kernels.drive.drive_forward(x.raw, scale, bias, self.scan(run, u), h, column, sums)
-        if stream is None:
-            keep_states(run, x, params if self.input_size else {}, u, h[..., column : column + n])
+        states = h[..., column : column + n]
+        if stream is None or stream.bias is None:
+            keep_states(run, x, params if self.input_size else {}, u, states)
         else:
-            keep_states(run, Signal(stream.raw, n, None, None), {"stream": stream.bias}, u, h[..., column : column + n])
+            keep_states(run, Signal(stream.raw, n), {"stream": stream.bias}, u, states)
         return IndRNNCache(x, params.get("W_in"), h, column, u, stream), sums if moments else None
 
     def backward(

@@ -38,7 +38,7 @@ def ask_for(x, r, i, rows, column, n):
     if ahead >= 0 and rows >= AHEAD:
         row = x[ahead, column : column + n]
         for j in range(0, n, LINE // x.itemsize):
-            _prefetch(row, j)
+            _prefetch(row, j)  # type: ignore[call-arg]
 
 
 def _nothing(x, r, i, rows, column, n):

@@ -129,9 +129,7 @@ class ResidualIndRNN(IndRNNOptions):
             target = gx if i == 0 else dy.raw if dy.raw.shape[3] == self.hidden_size else run.buffer(self.hidden_size)
             stream = (d_stream if reads_stream else None, i < 2 * self.blocks)
             weights = self._with_map(params, own[i], i)
-            grads, dy = unit.backward(
-                run.within(name), weights, cache.layers[i], dy, carries[i], target, stream=stream
-            )
+            grads, dy = unit.backward(run.within(name), weights, cache.layers[i], dy, carries[i], target, stream=stream)
             before = self._map_before(i)
             if before:
                 grads = dict(grads)
