@@ -10,28 +10,43 @@ import numpy as np
 from npr.cells.gradients import arriving, at_the_end, following, handed_down, narrowed, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import Unfolded, fold, gate, unfold, value_of
+from npr.layers.linear import Linear, LinearCache
 from npr.params import Params
 
 Array = np.ndarray
 
 
+class Stream(NamedTuple):
+    """What residual blocks add to and recurrences read: raw (S, T+1, R, N) + bias (S, R, N); None: nothing is in it."""
+
+    raw: Array
+    bias: Array | None = None
+
+
 class IndRNNCache(NamedTuple):
-    """Input, states and effective recurrent vector of one forward pass."""
+    """Input, states and effective recurrent vector of one forward pass, and the stream after it."""
 
     x: Signal
     W: Any
     h: Array
     column: int
     u: Array
+    stream: Stream | None = None
 
 
 class Drive(NamedTuple):
-    """dL/dh of the states as the backward kernel forms it: gain * g + lean * h + offset."""
+    """dL/dh of the states as the backward kernel forms it: gain * g + lean * h + offset.
+
+    Where the pre-activation was a stream's, `stream` (S, T+1, R, N) is dL/dstream of its other readers, if `joined`,
+    and becomes that of all.
+    """
 
     g: GradSignal
-    gain: Array  # (S, R, N)
-    lean: Array  # (N,)
+    gain: Array  # (S, R, N), or empty: 1
+    lean: Array  # (N,), or empty: 0; with it there is a gain
     offset: Array  # (N,)
+    stream: Array | None = None
+    joined: bool = True
 
 
 class Bound(NamedTuple):
@@ -76,9 +91,17 @@ class IndRNN:
         return backend.kernels.diagonal.Scan(u, cut.lengths, code, cut.steps, float(self.step_clip))
 
     def forward(
-        self, run: Pass, params: Params, x: Signal, h0: Array, into: tuple[Array, int] | None, moments: bool
+        self,
+        run: Pass,
+        params: Params,
+        x: Signal,
+        h0: Array,
+        into: tuple[Array, int] | None,
+        moments: bool,
+        stream: Stream | None = None,
     ) -> tuple[IndRNNCache, Array | None]:
-        """States of all steps, into columns of a given array or a new one; moments (S, 2, N) of h if asked."""
+        """States of all steps, into columns of a given array or a new one; moments (S, 2, N) of h if asked. The input
+        product is added to a stream, if there is one, and the states are those of the stream."""
         cut, n = run.slicing, self.hidden_size
         kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
         u = self.bound.effective(params["u"])
@@ -88,15 +111,24 @@ class IndRNN:
         rows = (cut.slices, cut.rows)
         if self.input_size:
             folded, bias = fold(x, params["W_in"], params["bias"], rows)
-            panels = backend.pack(folded)
-            kernels.layer_forward(x.raw, gate(x), panels, bias, self.scan(run, u), h, column, sums)
+            panels, raw, add = backend.pack(folded), np.empty((0, 1, 1, 1), run.dtype), False
+            if stream is not None:
+                raw, add = stream.raw, stream.bias is not None
+                bias = bias if stream.bias is None else stream.bias + bias
+                stream = Stream(raw, bias)
+            kernels.layer_forward(x.raw, gate(x), panels, bias, self.scan(run, u), raw, add, h, column, sums)
         else:
-            scale = np.ones(n, run.dtype) if x.scale is None else x.scale
-            shift = np.zeros(n, run.dtype) if x.shift is None else x.shift
-            bias = np.ascontiguousarray(np.broadcast_to(shift, (*rows, n)))
-            kernels.drive_forward(x.raw, scale, bias, self.scan(run, u), h, column, sums)
-        keep_states(run, x, params if self.input_size else {}, u, h[..., column : column + n])
-        return IndRNNCache(x, params.get("W_in"), h, column, u), sums if moments else None
+            scale = np.empty(0, run.dtype) if x.scale is None else x.scale
+            bias = np.empty((0, 0, 0), run.dtype)
+            if x.shift is not None:
+                bias = np.ascontiguousarray(np.broadcast_to(x.shift, (*rows, n)))
+            backend.kernels.drive.drive_forward(x.raw, scale, bias, self.scan(run, u), h, column, sums)
+        states = h[..., column : column + n]
+        if stream is None or stream.bias is None:
+            keep_states(run, x, params if self.input_size else {}, u, states)
+        else:
+            keep_states(run, Signal(stream.raw, n), {"stream": stream.bias}, u, states)
+        return IndRNNCache(x, params.get("W_in"), h, column, u, stream), sums if moments else None
 
     def backward(
         self, run: Pass, params: Params, cache: IndRNNCache, drive: Drive, carry: Array, gx: Array | None, add: bool
@@ -106,22 +138,24 @@ class IndRNN:
             return self._keeping(run, params, cache, drive, (carry, gx, add))
         cut, n = run.slicing, self.hidden_size
         kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
-        row_sums, du = run.sums("bias", (cut.slices, cut.rows, n)), run.sums("u", (cut.slices, n))
+        du = run.sums("u", (cut.slices, n))
         up = kernels.Upstream(drive.gain, drive.lean, drive.offset, drive.g.first)
         scan, g = self.scan(run, cache.u), drive.g
-        target = np.empty((0, 1, 1, 1), run.dtype) if gx is None else gx
+        free = np.empty((0, 1, 1, 1), run.dtype)
+        target, stream = free if gx is None else gx, free if drive.stream is None else drive.stream
         grads: Params = {}
         sums: tuple = (None, None)
         if self.input_size:
+            row_sums = run.sums("bias", (cut.slices, cut.rows, n))
             dw = run.sums("W_in", (cut.slices, self.input_size, n))
             kernels.layer_backward(
                 cache.x.raw, gate(cache.x), backend.pack(cache.W.T), scan, cache.h, cache.column,
-                g.raw, g.column, up, target, add, dw, row_sums, du, carry,
+                g.raw, g.column, up, stream, drive.joined, target, add, dw, row_sums, du, carry,
             )  # fmt: skip
             found: Unfolded = unfold(cache.x, cache.W, dw, row_sums)
             grads, sums = {"W_in": found.W, "bias": found.bias}, (found.sum_dy, found.sum_dyh)
         else:
-            kernels.drive_backward(scan, cache.h, g.raw, up, target, add, row_sums, du, carry)
+            backend.kernels.drive.drive_backward(scan, cache.h, g.raw, up, target, add, du, carry)
         grads["u"] = self.bound.effective_backward(params["u"], du.sum(0))
         return grads, GradSignal(target, 0, 0, *sums)
 
@@ -133,9 +167,11 @@ class IndRNN:
         carry, gx, add = rest
         quiet = run._replace(context=run.context._replace(keep=frozenset()))
         h = cache.h[..., cache.column : cache.column + n]
-        free = np.empty((0, 0, 0), run.dtype)
-        g = arriving(run, drive.g, free, n) * drive.gain[:, None]
-        g += arriving(run, GradSignal(drive.lean * h + drive.offset), free, n) + at_the_end(run, carry)
+        g = arriving(run, drive.g, drive.gain, n) + at_the_end(run, carry)
+        if drive.lean.size:
+            g += arriving(run, GradSignal(drive.lean * h + drive.offset), np.empty((0, 0, 0), run.dtype), n)
+        if drive.stream is not None:
+            return self._keeping_stream(run, params, cache, drive, rest, g)
         target, wide, cell = run.buffer(D + n), cache, self
         if D:
             x, W = widened(run, cache.x, cache.W)
@@ -146,6 +182,23 @@ class IndRNN:
         run.keep("dh", g + following(delta) * cache.u)
         return narrowed(grads, D), handed_down(signal, target, D or n, gx, add)
 
+    def _keeping_stream(
+        self, run: Pass, params: Params, cache: IndRNNCache, drive: Drive, rest: tuple, g: Array
+    ) -> tuple[Params, GradSignal]:
+        """As `_keeping` with a stream: the recurrence first, for delta alone, then the product, of the whole stream."""
+        stream, (carry, gx, _) = drive.stream, rest
+        assert stream is not None
+        quiet = run._replace(context=run.context._replace(keep=frozenset()))
+        delta = run.buffer(self.hidden_size)
+        bare, alone = replace(self, input_size=0), drive._replace(stream=None)
+        grads, _ = bare.backward(quiet, params, cache, alone, carry, delta, False)
+        stream[:, 1:] = stream[:, 1:] + delta[:, 1:] if drive.joined else delta[:, 1:]
+        run.keep("delta", delta)
+        run.keep("dh", g + following(delta) * cache.u)
+        linear = Linear(self.input_size, self.hidden_size)
+        own, signal = linear.backward(run, LinearCache(cache.x, cache.W), stream, gx)
+        return grads | {"W_in": own["W"], "bias": own["bias"]}, signal
+
 
 def keep_states(run: Pass, x: Signal, params: Params, u: Array, h: Array) -> None:
     """Keep h_t, and a_t = value_t W_in + bias + u * h_{t-1}, where they were asked for."""
@@ -154,7 +207,9 @@ def keep_states(run: Pass, x: Signal, params: Params, u: Array, h: Array) -> Non
     if not run.wants("pre_activation"):
         return
     value = value_of(x)
-    if "W_in" in params:
+    if "stream" in params:
+        value = value + params["stream"][:, None]
+    elif "W_in" in params:
         value = value @ params["W_in"] + params["bias"]
     a = np.zeros(h.shape, h.dtype)
     a[:, 1:] = value + u * h[:, :-1]

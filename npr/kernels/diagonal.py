@@ -24,6 +24,7 @@ from numba import prange
 
 from npr.kernels.jit import inline, parallel_kernel
 from npr.kernels.pointwise import activate, clip, through
+from npr.kernels.prefetch import ask_for
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
@@ -42,16 +43,16 @@ class Scan(NamedTuple):
 class Upstream(NamedTuple):
     """dL/dh = gain * g + [step is valid] (lean * h + offset): what batch norm and dropout make of dL/dy."""
 
-    gain: Array  # (S, R, N)
-    lean: Array  # (N,)
+    gain: Array  # (S, R, N), or empty: 1
+    lean: Array  # (N,), or empty: 0; with it there is a gain
     offset: Array  # (N,)
     first: int  # steps before this one receive nothing from g
 
 
 @inline
 def scan_tile(a, bias, scan, h, column, t0, length):
-    """Advance one slice by the tile a (m * R, N): h rows (T+1) * R, columns from `column` on."""
-    rows, n = bias.shape
+    """Advance one slice by the tile a (m * R, N): h rows (T+1) * R, columns from `column` on; bias (R, N) or empty."""
+    rows, n = length.shape[0], a.shape[1]
     u = scan.u
     zero = u.dtype.type(0)
     for r in range(a.shape[0]):
@@ -59,12 +60,15 @@ def scan_tile(a, bias, scan, h, column, t0, length):
         now = (t0 + 1) * rows + r
         # Views of rows: an index column + j might be negative for all LLVM knows, and then nothing is vectorised.
         h_now, h_before = h[now, column : column + n], h[now - rows, column : column + n]
-        if t0 + r // rows < length[i]:
+        if t0 + r // rows >= length[i]:
+            for j in range(n):
+                h_now[j] = h_before[j]
+        elif bias.shape[0]:
             for j in range(n):
                 h_now[j] = activate(scan.activation, a[r, j] + bias[i, j] + u[j] * h_before[j], zero)
         else:
             for j in range(n):
-                h_now[j] = h_before[j]
+                h_now[j] = activate(scan.activation, a[r, j] + u[j] * h_before[j], zero)
 
 
 @inline
@@ -94,7 +98,10 @@ def add_moments(h, column, rows, t0, steps, length, tile_sums, sums):
 
 @inline
 def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, length, carry, delta, row_sums, du):
-    """Walk one tile backwards into delta (m * R, N); carry (R, N) is dL/dh flowing back in time."""
+    """Walk one tile backwards into delta (m * R, N); carry (R, N) is dL/dh flowing back in time.
+
+    gain (R, N) or empty, see `Upstream`; row_sums (R, N), or empty where nobody wants them.
+    """
     rows, n = carry.shape
     u = scan.u
     zero = u.dtype.type(0)
@@ -112,19 +119,29 @@ def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, leng
                 continue
             h_now, h_before = h[now, column : column + n], h[now - rows, column : column + n]
             g_now = g[g_first + r, g_column : g_column + n]
-            for j in range(n):
-                d = gain[i, j] * g_now[j] + up.lean[j] * h_now[j] + up.offset[j] + carry[i, j]
-                delta[r, j] = through(scan.activation, d, h_now[j], zero)
+            ask_for(h, now - rows, i, rows, column, n)
+            ask_for(g, g_first + r, i, rows, g_column, n)
+            if up.lean.shape[0]:
+                for j in range(n):
+                    d = gain[i, j] * g_now[j] + up.lean[j] * h_now[j] + up.offset[j] + carry[i, j]
+                    delta[r, j] = through(scan.activation, d, h_now[j], zero)
+            elif gain.shape[0]:
+                for j in range(n):
+                    delta[r, j] = through(scan.activation, gain[i, j] * g_now[j] + carry[i, j], h_now[j], zero)
+            else:
+                for j in range(n):
+                    delta[r, j] = through(scan.activation, g_now[j] + carry[i, j], h_now[j], zero)
             if limit > zero:
                 for j in range(n):
                     delta[r, j] = clip(delta[r, j], limit)
-            # One array written per loop: with more, LLVM gives up proving that they do not overlap.
+            # At most two arrays written per loop: with more, LLVM gives up proving that they do not overlap.
             for j in range(n):
                 carry[i, j] = delta[r, j] * u[j]
             for j in range(n):
-                row_sums[i, j] += delta[r, j]
-            for j in range(n):
                 du[j] += delta[r, j] * h_before[j]
+            if row_sums.shape[0]:
+                for j in range(n):
+                    row_sums[i, j] += delta[r, j]
 
 
 @inline
@@ -154,10 +171,11 @@ def gate_of(mask, s, width):
 
 
 @parallel_kernel
-def layer_forward(x, mask, panels, bias, scan, h, column, sums):
+def layer_forward(x, mask, panels, bias, scan, stream, add, h, column, sums):
     """h = scan((mask * x) W + bias) into columns of h (S, T+1, R, C); sums (S, 2, N) or empty gets the moments.
 
-    x (S, T+1, R, >= K) with K = panels.shape[1], mask (S, R, K) or empty, bias (S, R, N) for every batch row.
+    x (S, T+1, R, >= K) with K = panels.shape[1], mask (S, R, K) or empty, bias (S, R, N) for every batch row. A stream
+    (S, T+1, R, N), if not empty, receives (with add: gains) the product first, and scan(stream + bias) is taken.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], bias.shape[2]
     width = panels.shape[1]
@@ -171,20 +189,25 @@ def layer_forward(x, mask, panels, bias, scan, h, column, sums):
         for t0 in range(0, times, scan.steps):
             steps = min(scan.steps, times - t0)
             tile = a[: steps * rows]
-            multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, False)
+            if stream.shape[0]:
+                tile = rows_of(stream[s])[(t0 + 1) * rows : (t0 + 1 + steps) * rows]
+            multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, add)
             scan_tile(tile, bias[s], scan, h_rows, column, t0, scan.lengths[s])
             if sums.shape[0]:
                 add_moments(h_rows, column, rows, t0, steps, scan.lengths[s], tile_sums, sums[s])
 
 
 @parallel_kernel
-def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, dw, row_sums, du, carry):
+def layer_backward(
+    x, mask, panels, scan, h, column, g, g_column, up, stream, stream_add, gx, add, dw, row_sums, du, carry
+):
     """Backward of `layer_forward`, one pass over time for every gradient.
 
     g (S, T+1, R, >= N) holds dL/d(what was made of h), columns from g_column on, and stays as it is unless gx is
     the same array. panels hold W^T; gx (S, T+1, R, >= K) or empty receives (with add: gains) delta W^T.
     dw (S, K, N) gains sum (mask * x)^T delta, row_sums (S, R, N) sum_t delta, du (S, N) sum delta * h_{t-1};
-    carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0.
+    carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0. A stream (S, T+1, R, N), if not empty, receives (with
+    stream_add: gains) delta, and then stands for it in gx, dw and row_sums.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], row_sums.shape[2]
     width = dw.shape[1]
@@ -193,7 +216,7 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
         delta = np.empty((scan.steps * rows, n), x.dtype)
         scratch = np.empty((scan.steps * rows, width), x.dtype)
         x_rows, h_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(g[s])
-        gate = gate_of(mask, s, width)
+        gate, gain = gate_of(mask, s, width), gate_of(up.gain, s, n)
         for q in range(tiles):
             t0 = (tiles - 1 - q) * scan.steps
             steps = min(scan.steps, times - t0)
@@ -201,13 +224,33 @@ def layer_backward(x, mask, panels, scan, h, column, g, g_column, up, gx, add, d
             tile = delta[: steps * rows]
             silence(g_rows, g_column, n, first, min(max(up.first - t0, 0), steps) * rows)
             scan_tile_backward(
-                g_rows, first, g_column, up, up.gain[s], scan, h_rows, column, t0, scan.lengths[s],
-                carry[s], tile, row_sums[s], du[s],
+                g_rows, first, g_column, up, gain, scan, h_rows, column, t0, scan.lengths[s],
+                carry[s], tile, row_sums[s, : 0 if stream.shape[0] else rows], du[s],
             )  # fmt: skip
+            if stream.shape[0]:
+                flow = rows_of(stream[s])[first : first + steps * rows]
+                join_stream(tile, flow, stream_add, row_sums[s])
+                tile = flow
             multiply_transposed(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), tile, dw[s])
             if gx.shape[0]:
                 gx_rows = rows_of(gx[s])
                 multiply(tile, panels, gx_rows[first : first + steps * rows, :width], add)
+
+
+@inline
+def join_stream(delta, flow, add, row_sums):
+    """flow (m * R, N) becomes (with add: gains) delta; row_sums (R, N) gains its sum over steps."""
+    rows, n = row_sums.shape
+    for r in range(delta.shape[0]):
+        i = r % rows
+        if add:
+            for j in range(n):
+                flow[r, j] += delta[r, j]
+        else:
+            for j in range(n):
+                flow[r, j] = delta[r, j]
+        for j in range(n):
+            row_sums[i, j] += flow[r, j]
 
 
 @inline
@@ -217,49 +260,3 @@ def silence(g, column, n, first, count):
         row = g[r, column : column + n]
         for j in range(n):
             row[j] = 0
-
-
-@parallel_kernel
-def drive_forward(z, scale, bias, scan, h, column, sums):
-    """h = scan(scale * z + bias), for a recurrence without a product of its own; z (S, T+1, R, N), scale (N,)."""
-    slices, times, rows, n = z.shape[0], z.shape[1] - 1, z.shape[2], bias.shape[2]
-    for s in prange(slices):
-        a = np.empty((scan.steps * rows, n), z.dtype)
-        tile_sums = np.empty((2, n), z.dtype)
-        z_rows, h_rows = rows_of(z[s]), rows_of(h[s])
-        if sums.shape[0]:
-            sums[s] = 0
-        for t0 in range(0, times, scan.steps):
-            steps = min(scan.steps, times - t0)
-            first = (t0 + 1) * rows
-            for r in range(steps * rows):
-                for j in range(n):
-                    a[r, j] = scale[j] * z_rows[first + r, j]
-            scan_tile(a[: steps * rows], bias[s], scan, h_rows, column, t0, scan.lengths[s])
-            if sums.shape[0]:
-                add_moments(h_rows, column, rows, t0, steps, scan.lengths[s], tile_sums, sums[s])
-
-
-@parallel_kernel
-def drive_backward(scan, h, g, up, gz, add, row_sums, du, carry):
-    """Backward of `drive_forward`: gz (S, T+1, R, N) receives (with add: gains) delta; g may be gz without add."""
-    slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], row_sums.shape[2]
-    tiles = -(-times // scan.steps)
-    for s in prange(slices):
-        delta = np.empty((scan.steps * rows, n), h.dtype)
-        h_rows, g_rows, gz_rows = rows_of(h[s]), rows_of(g[s]), rows_of(gz[s])
-        for q in range(tiles):
-            t0 = (tiles - 1 - q) * scan.steps
-            steps = min(scan.steps, times - t0)
-            first = (t0 + 1) * rows
-            silence(g_rows, 0, n, first, min(max(up.first - t0, 0), steps) * rows)
-            scan_tile_backward(
-                g_rows, first, 0, up, up.gain[s], scan, h_rows, 0, t0, scan.lengths[s],
-                carry[s], delta[: steps * rows], row_sums[s], du[s],
-            )  # fmt: skip
-            for r in range(steps * rows):
-                for j in range(n):
-                    if add:
-                        gz_rows[first + r, j] += delta[r, j]
-                    else:
-                        gz_rows[first + r, j] = delta[r, j]

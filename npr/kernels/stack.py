@@ -50,9 +50,8 @@ def stack_backward(x, panels_in, panels, u, scan, h, g, first_step, gx, dw_in, d
     for s in prange(slices):
         delta = np.empty((scan.steps * rows, n), x.dtype)
         above = np.empty((scan.steps * rows, n), x.dtype)
-        gain = np.ones((rows, n), x.dtype)
-        nothing = np.zeros(n, x.dtype)
-        up = Upstream(np.ones((1, rows, n), x.dtype), nothing, nothing, 0)
+        gain, nothing, zero = np.empty((0, n), x.dtype), np.empty(0, x.dtype), x.dtype.type(0)
+        up = Upstream(np.empty((0, rows, n), x.dtype), nothing, nothing, 0)
         x_rows, g_rows = rows_of(x[s]), rows_of(g[s])
         for q in range(tiles):
             t0 = (tiles - 1 - q) * scan.steps
@@ -61,7 +60,7 @@ def stack_backward(x, panels_in, panels, u, scan, h, g, first_step, gx, dw_in, d
             tile = delta[: steps * rows]
             for r in range(steps * rows):
                 for j in range(n):
-                    above[r, j] = g_rows[first + r, j] if t0 + r // rows >= first_step else nothing[j]
+                    above[r, j] = g_rows[first + r, j] if t0 + r // rows >= first_step else zero
             for k in range(layers):
                 l = layers - 1 - k
                 part = Scan(u[l], scan.lengths, scan.activation, scan.steps, scan.step_clip)

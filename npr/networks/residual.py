@@ -11,12 +11,13 @@ Parameter names stem.*, layers.<i>.{u, norm.*, linear.W, linear.bias}, readout.*
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from npr.cells.indrnn import Stream
 from npr.context import GradSignal, Pass, Signal
 from npr.fields import whole
 from npr.layers.linear import Linear, LinearCache
@@ -82,7 +83,63 @@ class ResidualIndRNN(IndRNNOptions):
             buffers |= prefixed(f"layers.{i}.", new_buffers)
         return params, buffers
 
+    @property
+    def _fused(self) -> bool:
+        """Whether every linear map and the recurrence that reads it are one kernel: no norm stands between them."""
+        return self.norm == "none" or self.norm_position == "after"
+
+    @cached_property
+    def _fused_units(self) -> list[Unit]:
+        """Every recurrent layer with the linear map before it, the first with the stem."""
+        sizes = [self.features] + [self.hidden_size] * (len(self._units) - 1)
+        return [
+            replace(unit, input_size=size, cell=replace(unit.cell, input_size=size))
+            for unit, size in zip(self._units, sizes, strict=True)
+        ]
+
+    def _map_before(self, i: int) -> str:
+        """Name of the linear map that layer i reads."""
+        return "stem." if i == 0 else f"layers.{i - 1}.linear." if i <= 2 * self.blocks else ""
+
+    def _with_map(self, params: Params, own: Params, i: int) -> Params:
+        before = self._map_before(i)
+        return own if not before else own | {"W_in": params[before + "W"], "bias": params[before + "bias"]}
+
+    def _forward_fused(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
+        new_buffers, units, stream = dict(buffers), [], Stream(run.buffer(self.hidden_size))
+        top, own, statistics = x, by_layer(params), by_layer(buffers)
+        for i, unit in enumerate(self._fused_units):
+            name, reads_stream = f"layers.{i}.", i % 2 == 0 and i <= 2 * self.blocks
+            place, weights = run.within(name), self._with_map(params, own[i], i)
+            given = stream if reads_stream else None
+            top, updated, cache = unit.forward(place, weights, statistics[i], top, starts[i], stream=given)
+            new_buffers |= prefixed(name, updated)
+            units.append(cache)
+            stream = cache.cell.stream or stream
+        return Layers(top, [cache.cell.h for cache in units], new_buffers, units)
+
+    def _backward_fused(
+        self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
+    ) -> dict[str, Array]:
+        named: dict[str, Array] = {}
+        own, d_stream = by_layer(params), run.buffer(self.hidden_size)
+        for i, unit in reversed(list(enumerate(self._fused_units))):
+            name, reads_stream = f"layers.{i}.", i % 2 == 0 and i <= 2 * self.blocks
+            # What arrived is read tile by tile before the gradient of the input takes its place.
+            target = gx if i == 0 else dy.raw if dy.raw.shape[3] == self.hidden_size else run.buffer(self.hidden_size)
+            stream = (d_stream if reads_stream else None, i < 2 * self.blocks)
+            weights = self._with_map(params, own[i], i)
+            grads, dy = unit.backward(run.within(name), weights, cache.layers[i], dy, carries[i], target, stream=stream)
+            before = self._map_before(i)
+            if before:
+                grads = dict(grads)
+                named |= {before + "W": grads.pop("W_in"), before + "bias": grads.pop("bias")}
+            named |= prefixed(name, grads)
+        return named
+
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
+        if self._fused:
+            return self._forward_fused(run, params, buffers, x, starts)
         n, new_buffers = self.hidden_size, dict(buffers)
         # The stream is only ever fed to recurrences, whose backward pass does not look at it: one array is enough,
         # unless a norm before the recurrence keeps its input.
@@ -116,6 +173,8 @@ class ResidualIndRNN(IndRNNOptions):
     def _backward_layers(
         self, run: Pass, params: Params, cache: Cache, dy: GradSignal, carries: list, gx: Array | None
     ) -> dict[str, Array]:
+        if self._fused:
+            return self._backward_fused(run, params, cache, dy, carries, gx)
         n, parts = self.hidden_size, cache.layers
         named: dict[str, Array] = {}
         units, own = self._units, by_layer(params)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npr.cells.indrnn import Drive, IndRNN, IndRNNCache
+from npr.cells.indrnn import Drive, IndRNN, IndRNNCache, Stream
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.dropout import draw_mask
 from npr.layers.fold import gate
@@ -43,13 +43,21 @@ class Unit:
     second: Norm | None = None
 
     def forward(
-        self, run: Pass, params: Params, buffers: Buffers, x: Signal, h0: Array, into: tuple[Array, int] | None = None
+        self,
+        run: Pass,
+        params: Params,
+        buffers: Buffers,
+        x: Signal,
+        h0: Array,
+        into: tuple[Array, int] | None = None,
+        stream: Stream | None = None,
     ) -> tuple[Signal, Buffers, UnitCache]:
-        """The unit's output signal; `into` asks for the raw output in columns of a given array."""
+        """The unit's output signal; `into` asks for the raw output in columns of a given array. With a stream, which
+        leaves no place for a norm before the recurrence, this reads what the linear map adds to."""
         n = self.cell.hidden_size
         mask = draw_mask(run, self.dropout, n)
         if self.norm is None:
-            cell, _ = self.cell.forward(run, params, x, h0, into, False)
+            cell, _ = self.cell.forward(run, params, x, h0, into, False, stream)
             signal = Signal(cell.h, n, None, None, mask)
             return signal, buffers, UnitCache(cell, None, None, None, signal)
         if self.before:
@@ -64,7 +72,8 @@ class Unit:
             signal = Signal(moved(raw, n, into), n, scale, shift, mask)
             return signal, buffers, UnitCache(cell, parts[0], parts[1], parts[2], signal, again)
         apart = self.norm.kind == "step"
-        cell, sums = self.cell.forward(run, params, x, h0, None if apart else into, self.norm.needs_moments(run))
+        wanted, place = self.norm.needs_moments(run), None if apart else into
+        cell, sums = self.cell.forward(run, params, x, h0, place, wanted, stream)
         scale, shift, buffers, kept = normalise(self.norm, run, params, buffers, cell.h, sums)
         signal = Signal(cell.h, n, scale, shift, mask)
         if apart:
@@ -73,33 +82,43 @@ class Unit:
         return signal, buffers, UnitCache(cell, kept, None, None, signal)
 
     def backward(
-        self, run: Pass, params: Params, cache: UnitCache, dy: GradSignal, carry: Array, gx: Array | None, add=False
+        self,
+        run: Pass,
+        params: Params,
+        cache: UnitCache,
+        dy: GradSignal,
+        carry: Array,
+        gx: Array | None,
+        add: bool = False,
+        stream: tuple[Array | None, bool] = (None, False),
     ) -> tuple[Params, GradSignal]:
-        """Gradients of the unit's parameters and dL/dvalue of its input, written to gx (with add: added)."""
+        """Gradients of the unit's parameters and dL/dvalue of its input, written to gx (with add: added); stream is
+        dL/dstream and whether it is added to, see `Drive`."""
         n, cut = self.cell.hidden_size, run.slicing
-        mask, zero = gate(cache.out), np.zeros(n, run.dtype)
-        ones = np.ones((cut.slices, cut.rows, n), run.dtype)
-        gain = ones if cache.out.mask is None else cache.out.mask
+        mask = gate(cache.out)
         if self.norm is None:
-            return self.cell.backward(run, params, cache.cell, Drive(dy, gain, zero, zero), carry, gx, add)
+            drive = plain(dy, mask)._replace(stream=stream[0], joined=stream[1])
+            return self.cell.backward(run, params, cache.cell, drive, carry, gx, add)
         if self.before:
             dy = alone(dy, n)
             above: Params = {}
             if self.second is not None:
                 above, slope = self.second.backward(run, cache.second, cache.cell.h, dy, mask)
                 self.second.apply_backward(run, slope, cache.cell.h, dy.raw, dy.first, mask)
-                dy, gain = dy._replace(first=0), ones
-            drive = Drive(dy, gain, zero, zero)
+                dy, mask = dy._replace(first=0), np.empty((0, 0, 0), run.dtype)
+            drive = plain(dy, mask)
             grads, signal = self._norm_first_backward(self.norm, run, params, cache, drive, carry, gx, add)
             return grads | prefixed("second.", above), signal
         if self.norm.kind == "step":
             dy = alone(dy, n)
         found, slope = self.norm.backward(run, cache.norm, cache.cell.h, dy, mask)
         if self.norm.kind == "time":
+            gain = np.ones((cut.slices, cut.rows, n), run.dtype) if cache.out.mask is None else mask
             drive = Drive(dy, gain * slope.gain, slope.lean, slope.offset)
         else:
             self.norm.apply_backward(run, slope, cache.cell.h, dy.raw, dy.first, mask)
-            drive = Drive(dy, ones, zero, zero)
+            drive = plain(dy, np.empty((0, 0, 0), run.dtype))
+        drive = drive._replace(stream=stream[0], joined=stream[1])
         grads, signal = self.cell.backward(run, params, cache.cell, drive, carry, gx, add)
         return grads | prefixed("norm.", found), signal
 
@@ -143,6 +162,12 @@ def normalise(
     own = scope(params, name), scope(buffers, name)
     scale, shift, updated, kept = norm.forward(run, *own, raw, sums)
     return scale, shift, buffers | prefixed(name, updated), kept
+
+
+def plain(dy: GradSignal, gain: Array) -> Drive:
+    """dL/dh = gain * dL/dy, or dL/dy itself where gain is empty."""
+    nothing = np.empty(0, dy.raw.dtype)
+    return Drive(dy, gain, nothing, nothing)
 
 
 def moved(raw: Array, n: int, into: tuple[Array, int] | None) -> Array:

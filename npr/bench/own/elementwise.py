@@ -22,8 +22,8 @@ def prepare(problem: Problem, threads: int) -> Step:
     cell = IndRNN(0, n, "relu", Bound(0.0, np.inf, False))
     z, g, h, dz = run.split(problem.x), run.split(problem.target), run.buffer(n), run.buffer(n)
     rows = (run.slicing.slices, run.slicing.rows, n)
-    zero = np.zeros(n, dtype)
-    drive, start = Drive(GradSignal(g), np.ones(rows, dtype), zero, zero), np.zeros(rows, dtype)
+    nothing = np.empty(0, dtype)
+    drive, start = Drive(GradSignal(g), np.empty((0, 0, 0), dtype), nothing, nothing), np.zeros(rows, dtype)
 
     def step() -> Arrays:
         cache, _ = cell.forward(run, problem.params, Signal(z, n), start, (h, 0), False)
