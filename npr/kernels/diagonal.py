@@ -23,6 +23,7 @@ import numpy as np
 from numba import prange
 
 from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.narrow import add_rows, gather, lines_for, scatter, widened
 from npr.kernels.pointwise import activate, clip, through
 from npr.kernels.prefetch import ask_for
 from npr.kernels.tile import multiply, multiply_transposed
@@ -181,9 +182,14 @@ def layer_forward(x, mask, panels, bias, scan, stream, add, h, column, sums):
     width = panels.shape[1]
     for s in prange(slices):
         a = np.empty((scan.steps * rows, n), x.dtype)
-        tile_sums = np.empty((2, n), x.dtype)
+        lines, line = lines_for(scan.steps, rows, n, False, x), rows * n
+        wide = Scan(widened(scan.u, rows), scan.lengths, scan.activation, scan.steps, scan.step_clip)
+        tile_sums = np.empty(2 * line, x.dtype)
+        line_sums = np.zeros((2, line))
         scratch = np.empty((scan.steps * rows, width), x.dtype)
         x_rows, h_rows, gate = rows_of(x[s]), rows_of(h[s]), gate_of(mask, s, width)
+        length = scan.lengths[s]
+        shortest = length.min()
         if sums.shape[0]:
             sums[s] = 0
         for t0 in range(0, times, scan.steps):
@@ -192,9 +198,20 @@ def layer_forward(x, mask, panels, bias, scan, stream, add, h, column, sums):
             if stream.shape[0]:
                 tile = rows_of(stream[s])[(t0 + 1) * rows : (t0 + 1 + steps) * rows]
             multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, add)
-            scan_tile(tile, bias[s], scan, h_rows, column, t0, scan.lengths[s])
+            if lines.states.shape[0] and t0 + steps <= shortest:
+                states = lines.states[: steps + 1]
+                gather(h_rows, t0 * rows, column, states[:1], n)
+                scan_tile(tile.reshape(steps, line), bias[s].reshape(1, line), wide, states, 0, 0, lines.length)
+                scatter(states[1:], h_rows, (t0 + 1) * rows, column, n)
+                if sums.shape[0]:
+                    add_moments(states, 0, 1, 0, steps, lines.length, tile_sums.reshape(2, line), line_sums)
+                continue
+            scan_tile(tile, bias[s], scan, h_rows, column, t0, length)
             if sums.shape[0]:
-                add_moments(h_rows, column, rows, t0, steps, scan.lengths[s], tile_sums, sums[s])
+                add_moments(h_rows, column, rows, t0, steps, length, tile_sums[: 2 * n].reshape(2, n), sums[s])
+        if sums.shape[0]:
+            add_rows(line_sums[0], sums[s, 0])
+            add_rows(line_sums[1], sums[s, 1])
 
 
 @parallel_kernel
@@ -215,18 +232,33 @@ def layer_backward(
     for s in prange(slices):
         delta = np.empty((scan.steps * rows, n), x.dtype)
         scratch = np.empty((scan.steps * rows, width), x.dtype)
+        lines, line = lines_for(scan.steps, rows, n, True, x), rows * n
+        wide = Scan(widened(scan.u, rows), scan.lengths, scan.activation, scan.steps, scan.step_clip)
+        wide_up = Upstream(up.gain, widened(up.lean, rows), widened(up.offset, rows), 0)
+        wide_du = np.zeros(line, x.dtype)
         x_rows, h_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(g[s])
         gate, gain = gate_of(mask, s, width), gate_of(up.gain, s, n)
+        length, own_sums = scan.lengths[s], row_sums[s, : 0 if stream.shape[0] else rows]
+        shortest = length.min()
         for q in range(tiles):
             t0 = (tiles - 1 - q) * scan.steps
             steps = min(scan.steps, times - t0)
             first = (t0 + 1) * rows
             tile = delta[: steps * rows]
             silence(g_rows, g_column, n, first, min(max(up.first - t0, 0), steps) * rows)
-            scan_tile_backward(
-                g_rows, first, g_column, up, gain, scan, h_rows, column, t0, scan.lengths[s],
-                carry[s], tile, row_sums[s, : 0 if stream.shape[0] else rows], du[s],
-            )  # fmt: skip
+            if lines.states.shape[0] and t0 + steps <= shortest:
+                gather(h_rows, t0 * rows, column, lines.states[: steps + 1], n)
+                gather(g_rows, first, g_column, lines.above[:steps], n)
+                scan_tile_backward(
+                    lines.above, 0, 0, wide_up, gain.reshape(gain.size // line, line), wide, lines.states, 0, 0,
+                    lines.length, carry[s].reshape(1, line), tile.reshape(steps, line),
+                    own_sums.reshape(own_sums.size // line, line), wide_du,
+                )  # fmt: skip
+            else:
+                scan_tile_backward(
+                    g_rows, first, g_column, up, gain, scan, h_rows, column, t0, length,
+                    carry[s], tile, own_sums, du[s],
+                )  # fmt: skip
             if stream.shape[0]:
                 flow = rows_of(stream[s])[first : first + steps * rows]
                 join_stream(tile, flow, stream_add, row_sums[s])
@@ -235,6 +267,7 @@ def layer_backward(
             if gx.shape[0]:
                 gx_rows = rows_of(gx[s])
                 multiply(tile, panels, gx_rows[first : first + steps * rows, :width], add)
+        add_rows(wide_du, du[s])
 
 
 @inline
