@@ -7,7 +7,7 @@ from numba import prange
 
 from npr.kernels.diagonal import add_moments, masked_tile
 from npr.kernels.jit import parallel_kernel
-from npr.kernels.tile import multiply, multiply_transposed
+from npr.kernels.tile import multiply, multiply_far, multiply_transposed
 
 
 @parallel_kernel
@@ -27,7 +27,7 @@ def affine_forward(x, mask, panels, bias, lengths, tile_steps, y, add, sums):
             steps = min(tile_steps, times - t0)
             first = (t0 + 1) * rows
             tile = y_rows[first : first + steps * rows]
-            multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, add)
+            multiply_far(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, add)
             for t in range(steps):
                 for i in range(rows):
                     for j in range(n):

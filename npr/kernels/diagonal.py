@@ -26,7 +26,7 @@ from npr.kernels.jit import inline, parallel_kernel
 from npr.kernels.narrow import add_rows, gather, lines_for, scatter, widened
 from npr.kernels.pointwise import activate, clip, through
 from npr.kernels.prefetch import ask_for
-from npr.kernels.tile import multiply, multiply_transposed
+from npr.kernels.tile import multiply, multiply_far, multiply_transposed
 
 Array = np.ndarray
 
@@ -197,7 +197,7 @@ def layer_forward(x, mask, panels, bias, scan, stream, add, h, column, sums):
             tile = a[: steps * rows]
             if stream.shape[0]:
                 tile = rows_of(stream[s])[(t0 + 1) * rows : (t0 + 1 + steps) * rows]
-            multiply(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, add)
+            multiply_far(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, add)
             if lines.states.shape[0] and t0 + steps <= shortest:
                 states = lines.states[: steps + 1]
                 gather(h_rows, t0 * rows, column, states[:1], n)

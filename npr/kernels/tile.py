@@ -17,8 +17,11 @@ from npr.kernels.vector import REGISTERS, VECTOR_BYTES
 TALL = REGISTERS == 32
 HEIGHTS = (12, 8, 6, 5, 4, 3, 2, 1) if TALL else (6, 5, 4, 3, 2, 1)
 ROWS = HEIGHTS[0]
-# Eight sums are as many as two units with a latency of four need.
-MASKED_HEIGHTS = (8, 4, 2, 1)
+# Rows of A one tile ahead are asked for where the sums leave enough registers for one more address.
+FETCHING = VECTOR_BYTES == 64
+# Eight sums are as many as two units with a latency of four need, if there are registers for what LLVM makes of it.
+MASKED_HEIGHTS = (8, 4, 2, 1) if TALL else (6, 4, 2, 1)
+MASKED_ROWS = MASKED_HEIGHTS[0]
 # The tile that fills a strip is followed by others only while more rows than this are left.
 _PLANNED = 3 * ROWS
 
@@ -46,26 +49,27 @@ def panel_width(dtype: np.dtype) -> int:
     return VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
 
 
-_twelve = tile_product(12, VECTOR_BYTES, False)
-_eight = tile_product(8, VECTOR_BYTES, False)
-_six = tile_product(6, VECTOR_BYTES, False)
-_five = tile_product(5, VECTOR_BYTES, False)
-_four = tile_product(4, VECTOR_BYTES, False)
-_three = tile_product(3, VECTOR_BYTES, False)
-_two = tile_product(2, VECTOR_BYTES, False)
-_one = tile_product(1, VECTOR_BYTES, False)
-_eight_masked = tile_product(8, VECTOR_BYTES, True)
-_four_masked = tile_product(4, VECTOR_BYTES, True)
-_two_masked = tile_product(2, VECTOR_BYTES, True)
-_one_masked = tile_product(1, VECTOR_BYTES, True)
+_twelve = tile_product(12, VECTOR_BYTES)
+_eight = tile_product(8, VECTOR_BYTES)
+_six = tile_product(6, VECTOR_BYTES)
+_five = tile_product(5, VECTOR_BYTES)
+_four = tile_product(4, VECTOR_BYTES)
+_three = tile_product(3, VECTOR_BYTES)
+_two = tile_product(2, VECTOR_BYTES)
+_one = tile_product(1, VECTOR_BYTES)
+_twelve_far = tile_product(12, VECTOR_BYTES, far=True)
+_most_masked = tile_product(MASKED_ROWS, VECTOR_BYTES, masked=True)
+_four_masked = tile_product(4, VECTOR_BYTES, masked=True)
+_two_masked = tile_product(2, VECTOR_BYTES, masked=True)
+_one_masked = tile_product(1, VECTOR_BYTES, masked=True)
 
 
 @inline
-def _strip(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, count, add):
+def _strip(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, count, add, far):
     """`count` rows of C, two vectors wide."""
     while count > 0:
         rows = _FIRST[count] if count < _PLANNED else ROWS
-        if TALL and rows == 12:
+        if TALL and rows == 12 and not far:
             _twelve(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         elif TALL and rows == 8:
             _eight(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
@@ -79,6 +83,8 @@ def _strip(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, c
             _three(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         elif rows == 2:
             _two(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
+        elif FETCHING and rows == 12:
+            _twelve_far(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         else:
             _one(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         start += rows * row
@@ -90,9 +96,9 @@ def _strip(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, c
 def _masked_strip(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, count, add):
     """`count` rows of C, at most one vector wide."""
     while count > 0:
-        rows = _FIRST_MASKED[count] if count < _PLANNED else 8
-        if rows == 8:
-            _eight_masked(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
+        rows = _FIRST_MASKED[count] if count < _PLANNED else MASKED_ROWS
+        if rows == MASKED_ROWS:
+            _most_masked(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         elif rows == 4:
             _four_masked(a, start, row, column, b, b_start, b_row, depth, c, c_start, c_row, columns, add)
         elif rows == 2:
@@ -104,8 +110,8 @@ def _masked_strip(a, start, row, column, b, b_start, b_row, depth, c, c_start, c
         count -= rows
 
 
-def multiply(a, panels, c, accumulate):
-    """C (M, N) (+)= A (M, >= K) @ W for packed W; rows of A and C may be strided, their elements not."""
+@inline
+def _product(a, panels, c, add, far):
     depth, width = panels.shape[1:]
     rows, n = c.shape
     a_row = a.strides[0] // a.itemsize
@@ -114,11 +120,23 @@ def multiply(a, panels, c, accumulate):
     while start < n:
         b_start = start // width * depth * width + start % width
         columns = width if n - start >= width else min(width // VECTORS, n - start)
+        # Later strips find A in a cache.
+        ahead = FETCHING and far and start == 0
         if columns == width:
-            _strip(a, 0, a_row, 1, panels, b_start, width, depth, c, start, c_row, columns, rows, accumulate)
+            _strip(a, 0, a_row, 1, panels, b_start, width, depth, c, start, c_row, columns, rows, add, ahead)
         else:
-            _masked_strip(a, 0, a_row, 1, panels, b_start, width, depth, c, start, c_row, columns, rows, accumulate)
+            _masked_strip(a, 0, a_row, 1, panels, b_start, width, depth, c, start, c_row, columns, rows, add)
         start += columns
+
+
+def multiply(a, panels, c, accumulate):
+    """C (M, N) (+)= A (M, >= K) @ W for packed W; rows of A and C may be strided, their elements not."""
+    _product(a, panels, c, accumulate, False)
+
+
+def multiply_far(a, panels, c, accumulate):
+    """`multiply` for many rows of A from memory: a tile's are fetched while the one above is computed."""
+    _product(a, panels, c, accumulate, True)
 
 
 def multiply_transposed(a, b, c):
@@ -133,7 +151,7 @@ def multiply_transposed(a, b, c):
     while start < n:
         columns = width if n - start >= width else min(width // VECTORS, n - start)
         if columns == width:
-            _strip(a, 0, 1, a_row, b, start, b_row, depth, c, start, c_row, columns, rows, True)
+            _strip(a, 0, 1, a_row, b, start, b_row, depth, c, start, c_row, columns, rows, True, False)
         else:
             _masked_strip(a, 0, 1, a_row, b, start, b_row, depth, c, start, c_row, columns, rows, True)
         start += columns
@@ -152,9 +170,11 @@ def _multiply_transposed_numpy(a, b, c):
 
 
 if config.DISABLE_JIT:
-    multiply, multiply_transposed = _multiply_numpy, _multiply_transposed_numpy
+    multiply = multiply_far = _multiply_numpy
+    multiply_transposed = _multiply_transposed_numpy
 else:
-    multiply, multiply_transposed = inline(multiply), inline(multiply_transposed)
+    multiply, multiply_far = inline(multiply), inline(multiply_far)
+    multiply_transposed = inline(multiply_transposed)
 
 
 @kernel

@@ -24,6 +24,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 VECTORS = 2
+LINE = 64  # bytes that a cache fetches at once
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
@@ -89,12 +90,12 @@ class _Tile:
         else:
             self._masked("store", ir.VoidType(), [value, pointer, _I32(self.width), self.mask])
 
-    def prefetch(self, address, v) -> None:
-        """Ask for a vector that will be written."""
-        pointer = self.at_vector(address, v)
+    def prefetch(self, address, write: bool) -> None:
+        """Ask for the cache line at an address, to be read or written."""
+        pointer = self.pointer(address, self.scalar)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(function, [pointer, _I32(1), _I32(3), _I32(1)])
+        self.builder.call(function, [pointer, _I32(int(write)), _I32(3), _I32(1)])
 
     def _masked(self, verb, returns, arguments):
         name = f"llvm.masked.{verb}.v{self.lanes}f{8 * self.width}.p0"
@@ -108,7 +109,7 @@ class _Tile:
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, c])
 
 
-def tile_product(rows: int, vector_bytes: int, masked: bool):
+def tile_product(rows: int, vector_bytes: int, masked: bool = False, far: bool = False):
     """An intrinsic C[rows, 2 VL] (+)= A[rows, depth] @ B[depth, 2 VL], masked: C[rows, columns <= VL]; starts and
     strides count elements."""
     vectors = 1 if masked else VECTORS
@@ -127,15 +128,22 @@ def tile_product(rows: int, vector_bytes: int, masked: bool):
 
         # C may lie far away: it is on its way while the loop runs, and is added behind it.
         for i, v in cells:
-            tile.prefetch(c_rows[i], v)
+            tile.prefetch(builder.add(c_rows[i], _I64(v * lanes * tile.width)), write=True)
         blank = builder.block
-        loop, done, add, write = (builder.append_basic_block(name) for name in ("inner", "done", "add", "write"))
+        loop, done, add, write, end = (
+            builder.append_basic_block(name) for name in ("inner", "done", "add", "write", "end")
+        )
         builder.branch(loop)
 
         builder.position_at_end(loop)
         k, a_offset = builder.phi(_I64), builder.phi(_I64)
         b_address = builder.phi(_I64)
         sums = {cell: builder.phi(tile.vector) for cell in cells}
+        if far:
+            # The next tile's rows. A line holds the elements of many turns: each turn asks for another row's.
+            row = builder.and_(k, _I64(LINE // tile.width - 1))
+            below = builder.mul(a_row, builder.add(row, _I64(rows)))
+            tile.prefetch(tile.address(tile.base[0], a_start, below, builder.sub(k, row)), write=False)
         panel = [tile.load(b_address, v) for v in range(vectors)]
         after = {}
         for i in range(rows):
@@ -162,7 +170,6 @@ def tile_product(rows: int, vector_bytes: int, masked: bool):
         builder.position_at_end(add)
         for i, v in cells:
             tile.store(builder.fadd(tile.load(c_rows[i], v), after[i, v]), c_rows[i], v)
-        end = builder.append_basic_block("end")
         builder.branch(end)
         builder.position_at_end(write)
         for i, v in cells:
