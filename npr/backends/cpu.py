@@ -18,6 +18,7 @@ from npr.kernels import (
     gru,
     layout,
     lstm,
+    narrow,
     norm,
     pointwise,
     rotations,
@@ -104,7 +105,21 @@ class Cpu:
         threadpoolctl.threadpool_limits(limits=1, user_api="blas")
         keep_freed_memory()
         self.pool = Pool()
-        modules = (affine, dense, diagonal, drive, embedding, gru, layout, lstm, norm, rotations, shifted, stack)
+        modules = (
+            affine,
+            dense,
+            diagonal,
+            drive,
+            embedding,
+            gru,
+            layout,
+            lstm,
+            narrow,
+            norm,
+            rotations,
+            shifted,
+            stack,
+        )
         self.kernels = SimpleNamespace(**{module.__name__.rpartition(".")[2]: module for module in modules})
 
     def pack(self, w: Array) -> Array:

@@ -138,7 +138,8 @@ class IndRNN:
             return self._keeping(run, params, cache, drive, (carry, gx, add))
         cut, n = run.slicing, self.hidden_size
         kernels, backend = run.context.backend.kernels.diagonal, run.context.backend
-        du = run.sums("u", (cut.slices, n))
+        few = self.input_size > 0 and n < backend.kernels.narrow.WIDE
+        du = run.sums("u", (cut.slices, cut.rows if few else 1, n))
         up = kernels.Upstream(drive.gain, drive.lean, drive.offset, drive.g.first)
         scan, g = self.scan(run, cache.u), drive.g
         free = np.empty((0, 1, 1, 1), run.dtype)
@@ -156,7 +157,7 @@ class IndRNN:
             grads, sums = {"W_in": found.W, "bias": found.bias}, (found.sum_dy, found.sum_dyh)
         else:
             backend.kernels.drive.drive_backward(scan, cache.h, g.raw, up, target, add, du, carry)
-        grads["u"] = self.bound.effective_backward(params["u"], du.sum(0))
+        grads["u"] = self.bound.effective_backward(params["u"], du.sum((0, 1)))
         return grads, GradSignal(target, 0, 0, *sums)
 
     def _keeping(

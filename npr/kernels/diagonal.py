@@ -101,7 +101,7 @@ def add_moments(h, column, rows, t0, steps, length, tile_sums, sums):
 def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, length, carry, delta, row_sums, du):
     """Walk one tile backwards into delta (m * R, N); carry (R, N) is dL/dh flowing back in time.
 
-    gain (R, N) or empty, see `Upstream`; row_sums (R, N), or empty where nobody wants them.
+    gain (R, N) or empty, see `Upstream`; row_sums (R, N), or empty where nobody wants them; du (1, N) or (R, N).
     """
     rows, n = carry.shape
     u = scan.u
@@ -138,8 +138,9 @@ def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, leng
             # At most two arrays written per loop: with more, LLVM gives up proving that they do not overlap.
             for j in range(n):
                 carry[i, j] = delta[r, j] * u[j]
+            own = i if du.shape[0] > 1 else 0
             for j in range(n):
-                du[j] += delta[r, j] * h_before[j]
+                du[own, j] += delta[r, j] * h_before[j]
             if row_sums.shape[0]:
                 for j in range(n):
                     row_sums[i, j] += delta[r, j]
@@ -222,9 +223,9 @@ def layer_backward(
 
     g (S, T+1, R, >= N) holds dL/d(what was made of h), columns from g_column on, and stays as it is unless gx is
     the same array. panels hold W^T; gx (S, T+1, R, >= K) or empty receives (with add: gains) delta W^T.
-    dw (S, K, N) gains sum (mask * x)^T delta, row_sums (S, R, N) sum_t delta, du (S, N) sum delta * h_{t-1};
-    carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0. A stream (S, T+1, R, N), if not empty, receives (with
-    stream_add: gains) delta, and then stands for it in gx, dw and row_sums.
+    dw (S, K, N) gains sum (mask * x)^T delta, row_sums (S, R, N) sum_t delta, du (S, 1, N), of less than `narrow.WIDE`
+    units (S, R, N), sum delta * h_{t-1}; carry (S, R, N) is dL/dh_T from outside and becomes dL/dh_0. A stream
+    (S, T+1, R, N), if not empty, receives (with stream_add: gains) delta and stands for it in gx, dw and row_sums.
     """
     slices, times, rows, n = x.shape[0], x.shape[1] - 1, x.shape[2], row_sums.shape[2]
     width = dw.shape[1]
@@ -235,7 +236,6 @@ def layer_backward(
         lines, line = lines_for(scan.steps, rows, n, True, x), rows * n
         wide = Scan(widened(scan.u, rows), scan.lengths, scan.activation, scan.steps, scan.step_clip)
         wide_up = Upstream(up.gain, widened(up.lean, rows), widened(up.offset, rows), 0)
-        wide_du = np.zeros(line, x.dtype)
         x_rows, h_rows, g_rows = rows_of(x[s]), rows_of(h[s]), rows_of(g[s])
         gate, gain = gate_of(mask, s, width), gate_of(up.gain, s, n)
         length, own_sums = scan.lengths[s], row_sums[s, : 0 if stream.shape[0] else rows]
@@ -252,7 +252,7 @@ def layer_backward(
                 scan_tile_backward(
                     lines.above, 0, 0, wide_up, gain.reshape(gain.size // line, line), wide, lines.states, 0, 0,
                     lines.length, carry[s].reshape(1, line), tile.reshape(steps, line),
-                    own_sums.reshape(own_sums.size // line, line), wide_du,
+                    own_sums.reshape(own_sums.size // line, line), du[s].reshape(1, line),
                 )  # fmt: skip
             else:
                 scan_tile_backward(
@@ -267,7 +267,6 @@ def layer_backward(
             if gx.shape[0]:
                 gx_rows = rows_of(gx[s])
                 multiply(tile, panels, gx_rows[first : first + steps * rows, :width], add)
-        add_rows(wide_du, du[s])
 
 
 @inline

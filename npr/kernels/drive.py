@@ -39,7 +39,7 @@ def drive_forward(z, scale, bias, scan, h, column, sums):
 @parallel_kernel
 def drive_backward(scan, h, g, up, gz, add, du, carry):
     """Backward of `drive_forward`: gz (S, T+1, R, N) receives (with add: gains) delta; g may be gz without add."""
-    slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], du.shape[1]
+    slices, times, rows, n = h.shape[0], h.shape[1] - 1, h.shape[2], du.shape[2]
     for s in prange(slices):
         # One step at a time, so that delta stays in the first cache.
         delta, nothing = np.empty((rows, n), h.dtype), np.empty((0, n), h.dtype)

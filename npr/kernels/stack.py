@@ -66,7 +66,7 @@ def stack_backward(x, panels_in, panels, u, scan, h, g, first_step, gx, dw_in, d
                 part = Scan(u[l], scan.lengths, scan.activation, scan.steps, scan.step_clip)
                 scan_tile_backward(
                     above, 0, 0, up, gain, part, rows_of(h[l, s]), 0, t0, scan.lengths[s],
-                    carry[s, l], tile, row_sums[s, l], du[s, l],
+                    carry[s, l], tile, row_sums[s, l], du[s, l : l + 1],
                 )  # fmt: skip
                 if l > 0:
                     multiply_transposed(rows_of(h[l - 1, s])[first:last], tile, dw[s, l - 1])
