@@ -199,17 +199,20 @@ def layer_forward(x, mask, panels, bias, scan, stream, add, h, column, sums):
             if stream.shape[0]:
                 tile = rows_of(stream[s])[(t0 + 1) * rows : (t0 + 1 + steps) * rows]
             multiply_far(masked_tile(x_rows, gate, t0, steps, scratch[: steps * rows]), panels, tile, add)
-            if lines.states.shape[0] and t0 + steps <= shortest:
-                states = lines.states[: steps + 1]
+            # One call of each for both forms: LLVM would compile two copies.
+            along = lines.states.shape[0] > 0 and t0 + steps <= shortest
+            part, states, first, span, began, known = scan, h_rows, column, rows, t0, length
+            shift, total = bias[s], tile_sums[: 2 * n].reshape(2, n)
+            if along:
+                part, states, first, span, began, known = wide, lines.states[: steps + 1], 0, 1, 0, lines.length
                 gather(h_rows, t0 * rows, column, states[:1], n)
-                scan_tile(tile.reshape(steps, line), bias[s].reshape(1, line), wide, states, 0, 0, lines.length)
-                scatter(states[1:], h_rows, (t0 + 1) * rows, column, n)
-                if sums.shape[0]:
-                    add_moments(states, 0, 1, 0, steps, lines.length, tile_sums.reshape(2, line), line_sums)
-                continue
-            scan_tile(tile, bias[s], scan, h_rows, column, t0, length)
+                tile, shift, total = tile.reshape(steps, line), shift.reshape(1, line), tile_sums.reshape(2, line)
+            scan_tile(tile, shift, part, states, first, began, known)
             if sums.shape[0]:
-                add_moments(h_rows, column, rows, t0, steps, length, tile_sums[: 2 * n].reshape(2, n), sums[s])
+                into = line_sums if along else sums[s]
+                add_moments(states, first, span, began, steps, known, total, into)
+            if along:
+                scatter(states[1:], h_rows, (t0 + 1) * rows, column, n)
         if sums.shape[0]:
             add_rows(line_sums[0], sums[s, 0])
             add_rows(line_sums[1], sums[s, 1])
@@ -246,19 +249,18 @@ def layer_backward(
             first = (t0 + 1) * rows
             tile = delta[: steps * rows]
             silence(g_rows, g_column, n, first, min(max(up.first - t0, 0), steps) * rows)
+            part, source, states, at, known = scan, g_rows, h_rows, (first, g_column, column, t0), length
+            slope, weight, back, errors, total, d_u = up, gain, carry[s], tile, own_sums, du[s]
             if lines.states.shape[0] and t0 + steps <= shortest:
-                gather(h_rows, t0 * rows, column, lines.states[: steps + 1], n)
-                gather(g_rows, first, g_column, lines.above[:steps], n)
-                scan_tile_backward(
-                    lines.above, 0, 0, wide_up, gain.reshape(gain.size // line, line), wide, lines.states, 0, 0,
-                    lines.length, carry[s].reshape(1, line), tile.reshape(steps, line),
-                    own_sums.reshape(own_sums.size // line, line), du[s].reshape(1, line),
-                )  # fmt: skip
-            else:
-                scan_tile_backward(
-                    g_rows, first, g_column, up, gain, scan, h_rows, column, t0, length,
-                    carry[s], tile, own_sums, du[s],
-                )  # fmt: skip
+                part, source, states, at, known = wide, lines.above, lines.states, (0, 0, 0, 0), lines.length
+                gather(h_rows, t0 * rows, column, states[: steps + 1], n)
+                gather(g_rows, first, g_column, source[:steps], n)
+                slope, weight, back = wide_up, gain.reshape(gain.size // line, line), carry[s].reshape(1, line)
+                errors, total = tile.reshape(steps, line), own_sums.reshape(own_sums.size // line, line)
+                d_u = du[s].reshape(1, line)
+            scan_tile_backward(
+                source, at[0], at[1], slope, weight, part, states, at[2], at[3], known, back, errors, total, d_u
+            )
             if stream.shape[0]:
                 flow = rows_of(stream[s])[first : first + steps * rows]
                 join_stream(tile, flow, stream_add, row_sums[s])
