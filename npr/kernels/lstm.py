@@ -142,9 +142,9 @@ def _through_output(gates, tanh_c, dh, dc, delta):
     for r in range(dc.shape[0]):
         o, bent, above, cell, out = gates[r, 3 * n :], tanh_c[r], dh[r], dc[r], delta[r, 3 * n : 4 * n]
         for j in range(n):
-            cell[j] += above[j] * o[j] * (one - bent[j] * bent[j])
-        for j in range(n):
-            out[j] = above[j] * bent[j] * o[j] * (one - o[j])
+            passed = above[j] * o[j]
+            cell[j] += passed * (one - bent[j] * bent[j])
+            out[j] = passed * bent[j] * (one - o[j])
 
 
 @inline
@@ -165,14 +165,15 @@ def _through_cell(gates, before, dc, delta):
         i, f, g = gates[r, :n], gates[r, n : 2 * n], gates[r, 2 * n : 3 * n]
         d_i, d_f, d_g = delta[r, :n], delta[r, n : 2 * n], delta[r, 2 * n : 3 * n]
         cell, old = dc[r], before[r]
+        # Two arrays written per loop: of more, LLVM cannot prove that they do not overlap.
         for j in range(n):
-            d_i[j] = cell[j] * g[j] * i[j] * (one - i[j])
+            new = cell[j] * i[j]
+            d_i[j] = new * g[j] * (one - i[j])
+            d_g[j] = new * (one - g[j] * g[j])
         for j in range(n):
-            d_f[j] = cell[j] * old[j] * f[j] * (one - f[j])
-        for j in range(n):
-            d_g[j] = cell[j] * i[j] * (one - g[j] * g[j])
-        for j in range(n):
-            cell[j] *= f[j]
+            kept = cell[j] * f[j]
+            d_f[j] = kept * old[j] * (one - f[j])
+            cell[j] = kept
 
 
 @parallel_kernel
