@@ -27,7 +27,7 @@ from numba import prange
 
 from npr.kernels.diagonal import gate_of, masked_tile, rows_of
 from npr.kernels.jit import inline, parallel_kernel
-from npr.kernels.lines import add_upstream, clear_ended, copy_ended
+from npr.kernels.lines import add_line, add_upstream, clear_ended, copy_ended
 from npr.kernels.pointwise import tanh
 from npr.kernels.tile import multiply, multiply_transposed
 
@@ -136,24 +136,15 @@ def lstm_forward(x, mask, panels_in, bias, panels, peephole, lengths, tile_steps
 
 @inline
 def _through_output(gates, tanh_c, dh, dc, delta):
-    """delta_o = dh * tanh(c) * o (1 - o) and dc += dh * o * (1 - tanh(c)^2) for a step; delta (R, >= 4N)."""
+    """delta_o = dh * tanh(c) * o (1 - o) and dc += dh * o * (1 - tanh(c)^2) for a step; delta (R, 4N)."""
     n = dc.shape[1]
     one = dc.dtype.type(1)
     for r in range(dc.shape[0]):
-        o, bent, above, cell, out = gates[r, 3 * n :], tanh_c[r], dh[r], dc[r], delta[r, 3 * n : 4 * n]
+        o, bent, above, cell, out = gates[r, 3 * n :], tanh_c[r], dh[r], dc[r], delta[r, 3 * n :]
         for j in range(n):
             passed = above[j] * o[j]
             cell[j] += passed * (one - bent[j] * bent[j])
             out[j] = passed * bent[j] * (one - o[j])
-
-
-@inline
-def _add_rows(target, values):
-    """target (R, M) += values (R, >= M)."""
-    for r in range(target.shape[0]):
-        to_row, row = target[r], values[r]
-        for j in range(to_row.shape[0]):
-            to_row[j] += row[j]
 
 
 @inline
@@ -217,7 +208,7 @@ def lstm_backward(x, mask, panels_in, panels, peephole, lengths, tile_steps, sta
                 _through_cell(gates[s, t], c[s, t], dc, step)
                 if ended:
                     clear_ended(step, length, t)
-                _add_rows(grads.row_sums[s], step)
+                add_line(grads.row_sums[s], step)
                 multiply(step, panels, dh, False)
                 if ended:
                     copy_ended(kept[s, 0], dh, length, t)

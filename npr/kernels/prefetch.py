@@ -15,18 +15,23 @@ from npr.kernels.jit import config, inline
 
 AHEAD = 4  # rows
 LINE = 64  # bytes
+FIRST_CACHE, SECOND_CACHE = 3, 2
 _I32 = ir.IntType(32)
-_READ, _SECOND_CACHE, _DATA = _I32(0), _I32(2), _I32(1)
+
+
+def emit(builder, pointer, write: bool, cache: int) -> None:
+    """IR that asks for the line at a pointer, to be read or written, into a level of the cache."""
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    data = 1
+    builder.call(function, [pointer, _I32(int(write)), _I32(cache), _I32(data)])
 
 
 @intrinsic
 def _prefetch(typingctx, x, j):
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [pointer, _READ, _SECOND_CACHE, _DATA])
+        emit(builder, builder.gep(data, [args[1]]), False, SECOND_CACHE)
         return context.get_dummy_value()
 
     return types.void(x, types.intp), codegen

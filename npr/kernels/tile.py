@@ -130,7 +130,7 @@ def _product(a, panels, c, add, far):
 
 
 def multiply(a, panels, c, accumulate):
-    """C (M, N) (+)= A (M, >= K) @ W for packed W; rows of A and C may be strided, their elements not."""
+    """C (M, N) (+)= A (M, K) @ W for packed W; rows of A and C may be strided, their elements not."""
     _product(a, panels, c, accumulate, False)
 
 
@@ -140,7 +140,7 @@ def multiply_far(a, panels, c, accumulate):
 
 
 def multiply_transposed(a, b, c):
-    """C (K, N) += A^T @ B with A (M, >= K), B (M, >= N): the weight gradient of a tile of M rows."""
+    """C (K, N) += A^T @ B with A (M, K), B (M, N): the weight gradient of a tile of M rows."""
     width = VECTORS * VECTOR_BYTES // a.itemsize
     depth = a.shape[0]
     rows, n = c.shape
@@ -159,14 +159,14 @@ def multiply_transposed(a, b, c):
 
 def _multiply_numpy(a, panels, c, accumulate):
     """What `multiply` computes, in NumPy."""
-    product = a[:, : panels.shape[1]] @ np.concatenate(list(panels), axis=1)[:, : c.shape[1]]
+    product = a @ np.concatenate(list(panels), axis=1)[:, : c.shape[1]]
     # Never c * 0: what was there may be NaN.
     c[...] = c + product if accumulate else product
 
 
 def _multiply_transposed_numpy(a, b, c):
     """What `multiply_transposed` computes, in NumPy."""
-    c += a[:, : c.shape[0]].T @ b[:, : c.shape[1]]
+    c += a.T @ b
 
 
 if config.DISABLE_JIT:

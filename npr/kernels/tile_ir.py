@@ -23,8 +23,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from npr.kernels import prefetch
+
 VECTORS = 2
-LINE = 64  # bytes that a cache fetches at once
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
@@ -90,12 +91,24 @@ class _Tile:
         else:
             self._masked("store", ir.VoidType(), [value, pointer, _I32(self.width), self.mask])
 
+    def write(self, sums, rows, accumulate) -> None:
+        """Rows of C become the sums, or gain them."""
+        b = self.builder
+        add, write, end = (b.append_basic_block(name) for name in ("add", "write", "end"))
+        b.cbranch(b.icmp_signed("!=", accumulate, ir.Constant(accumulate.type, 0)), add, write)
+        b.position_at_end(add)
+        for (i, v), value in sums.items():
+            self.store(b.fadd(self.load(rows[i], v), value), rows[i], v)
+        b.branch(end)
+        b.position_at_end(write)
+        for (i, v), value in sums.items():
+            self.store(value, rows[i], v)
+        b.branch(end)
+        b.position_at_end(end)
+
     def prefetch(self, address, write: bool) -> None:
-        """Ask for the cache line at an address, to be read or written."""
-        pointer = self.pointer(address, self.scalar)
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(function, [pointer, _I32(int(write)), _I32(3), _I32(1)])
+        """Ask for the cache line at an address."""
+        prefetch.emit(self.builder, self.pointer(address, self.scalar), write, prefetch.FIRST_CACHE)
 
     def _masked(self, verb, returns, arguments):
         name = f"llvm.masked.{verb}.v{self.lanes}f{8 * self.width}.p0"
@@ -130,9 +143,7 @@ def tile_product(rows: int, vector_bytes: int, masked: bool = False, far: bool =
         for i, v in cells:
             tile.prefetch(builder.add(c_rows[i], _I64(v * lanes * tile.width)), write=True)
         blank = builder.block
-        loop, done, add, write, end = (
-            builder.append_basic_block(name) for name in ("inner", "done", "add", "write", "end")
-        )
+        loop, done = (builder.append_basic_block(name) for name in ("inner", "done"))
         builder.branch(loop)
 
         builder.position_at_end(loop)
@@ -141,7 +152,7 @@ def tile_product(rows: int, vector_bytes: int, masked: bool = False, far: bool =
         sums = {cell: builder.phi(tile.vector) for cell in cells}
         if far:
             # The next tile's rows. A line holds the elements of many turns: each turn asks for another row's.
-            row = builder.and_(k, _I64(LINE // tile.width - 1))
+            row = builder.and_(k, _I64(prefetch.LINE // tile.width - 1))
             below = builder.mul(a_row, builder.add(row, _I64(rows)))
             tile.prefetch(tile.address(tile.base[0], a_start, below, builder.sub(k, row)), write=False)
         panel = [tile.load(b_address, v) for v in range(vectors)]
@@ -166,16 +177,7 @@ def tile_product(rows: int, vector_bytes: int, masked: bool = False, far: bool =
             sums[cell].add_incoming(after[cell], loop)
 
         builder.position_at_end(done)
-        builder.cbranch(builder.icmp_signed("!=", accumulate, ir.Constant(accumulate.type, 0)), add, write)
-        builder.position_at_end(add)
-        for i, v in cells:
-            tile.store(builder.fadd(tile.load(c_rows[i], v), after[i, v]), c_rows[i], v)
-        builder.branch(end)
-        builder.position_at_end(write)
-        for i, v in cells:
-            tile.store(after[i, v], c_rows[i], v)
-        builder.branch(end)
-        builder.position_at_end(end)
+        tile.write(after, c_rows, accumulate)
         return context.get_dummy_value()
 
     def typed(typingctx, a, a_start, a_row, a_column, b, b_start, b_row, depth, c, c_start, c_row, columns, accumulate):
