@@ -118,6 +118,11 @@ def config_file(command: Command) -> Command:
     )(command)
 
 
+def device(command: Command) -> Command:
+    """Add `--device`."""
+    return click.option("--device", type=_DEVICE, help="Where to compute.  [default: as in the run]")(command)
+
+
 def as_json(command: Command) -> Command:
     """Add `--json`."""
     text = "Print the result as one JSON document."
@@ -159,11 +164,13 @@ def given(values: Mapping[str, Any], assignments: Assignments = ()) -> dict[str,
 
 
 _PATH = click.Path(path_type=Path)
+_DEVICE = click.Choice(["cpu", "cuda"])
 _LENGTH: list[tuple[str, Any, str]] = [
     ("--epochs", SIZE, "Passes over the training data; 1,000 updates where no sequence comes twice."),
     ("--steps", SIZE, "Updates, instead of --epochs."),
     ("--max-time", Duration(), "Stop after this time: 90, 90s, 10m, 1h."),
     ("--threads", SIZE, "CPU threads; results do not depend on it."),
+    ("--device", _DEVICE, "Where to compute."),
 ]
 
 _FLAGS = [
@@ -186,7 +193,7 @@ def _training() -> list[tuple[str, Any, str]]:
         ("--optimizer", Name(registry.optimizers), "Optimiser."),
         ("--activation", str, "Activation of the recurrent layers."),
         ("--seed", click.IntRange(min=0), "Seed of everything random in the run."),
-        ("--device", click.Choice(["cpu", "cuda"]), "Where to compute."),
+        _LENGTH[4],
         _LENGTH[3],
         ("--dtype", click.Choice(["float32", "float64"]), "Precision of parameters and activations."),
         ("--inspect-every", click.IntRange(min=0), "Updates between stored looks at gradients; 0 for none."),

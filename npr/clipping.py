@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from npr.params import Array, Params, flat_of
@@ -44,6 +46,6 @@ def global_norm(named: Params) -> float:
 
 
 def _norm(flat: Array) -> float:
-    from npr.kernels.update import sum_of_squares
+    from npr.kernels.update import kernels_for
 
-    return float(np.sqrt(sum_of_squares(flat)))
+    return math.sqrt(kernels_for(flat).sum_of_squares(flat))

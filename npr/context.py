@@ -78,12 +78,17 @@ class Pass(NamedTuple):
         """An array for sums over time that a backward kernel adds to: zero, or what later stretches left in it."""
         dtype = self.dtype if dtype is None else dtype
         if self.stretches is None:
-            return np.zeros(shape, dtype)
-        return self.stretches.sums(self.place + name, shape, dtype)
+            return self.xp.zeros(shape, dtype)
+        return self.stretches.sums(self.place + name, lambda: self.xp.zeros(shape, dtype))
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, made once for all stretches of a sequence."""
         return make() if self.stretches is None else self.stretches.once(self.place + name, make)
+
+    @property
+    def xp(self) -> Any:
+        """The library whose arrays this pass computes with."""
+        return self.context.backend.xp
 
     @property
     def summed(self) -> bool:
@@ -97,13 +102,13 @@ class Pass(NamedTuple):
     def split(self, x: Array) -> Array:
         """(T, B, F) as (S, T+1, R, F), zero before the first step and after the end of a sequence."""
         out = self.lease.take(self._shape(x.shape[2]), x.dtype)
-        self.context.backend.kernels.layout.split(np.ascontiguousarray(x), self.slicing.lengths, out)
+        self.context.backend.kernels.layout.split(self.xp.ascontiguousarray(x), self.slicing.lengths, out)
         return out
 
     def join(self, x: Array) -> Array:
         """(S, T+1, R, F) as a new (T, B, F), zero after the end of a sequence."""
-        out = np.empty((self.slicing.times, self.slicing.batch, x.shape[3]), x.dtype)
-        self.context.backend.kernels.layout.join(np.ascontiguousarray(x), self.slicing.lengths, out)
+        out = self.xp.empty((self.slicing.times, self.slicing.batch, x.shape[3]), x.dtype)
+        self.context.backend.kernels.layout.join(self.xp.ascontiguousarray(x), self.slicing.lengths, out)
         return out
 
     def _shape(self, width: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from npr.arrays import namespace
 from npr.params import Array
 from npr.registry import losses
 
@@ -38,10 +39,10 @@ def cross_entropy(output: Array, target: Array, weight: Array | None = None) -> 
         If shapes do not fit or a target is not one of the K classes.
     """
     _check_classes(output, target)
-    share = _share(weight, target.shape).ravel()
+    share = _share(output, weight, target.shape).ravel()
     # A row for each class: NumPy reduces a short last axis, as classes are, many times slower than the first one.
     shifted = output.reshape(-1, output.shape[-1]).T.copy()
-    wanted = np.multiply(target.ravel(), target.size, dtype=np.int64) + np.arange(target.size)
+    wanted = np.multiply(target.ravel(), target.size, dtype=np.int64) + namespace(target).arange(target.size)
     with np.errstate(over="ignore", invalid="ignore"):  # a diverged output must reach the guard as a NaN
         shifted -= shifted.max(axis=0)
         right = shifted.take(wanted).astype(np.float64)
@@ -131,10 +132,10 @@ def right_bits(output: Array, target: Array, weight: Array | None = None) -> Arr
     return right if weight is None else right * (weight != 0)
 
 
-def _share(weight: Array | None, shape: tuple[int, ...]) -> Array:
+def _share(output: Array, weight: Array | None, shape: tuple[int, ...]) -> Array:
     """Part of each position in the mean, in float64, () if all are equal."""
     if weight is None:
-        return np.asarray(1.0 / max(int(np.prod(shape)), 1))
+        return namespace(output).asarray(1.0 / max(int(np.prod(shape)), 1))
     if weight.shape != shape:
         raise ValueError(f"weight has shape {weight.shape}, wanted {shape}")
     total = weight.sum(dtype=np.float64)
@@ -153,8 +154,8 @@ def _error(output: Array, target: Array, weight: Array | None) -> tuple[Array, A
     """Output minus target in the dtype of the output, and the part of each entry in the mean."""
     if target.dtype.kind in "iu" and target.shape != output.shape:
         _check_classes(output, target)
-        target = np.eye(output.shape[-1], dtype=output.dtype)[target]
+        target = namespace(output).eye(output.shape[-1], dtype=output.dtype)[target]
     if target.shape != output.shape:
         raise ValueError(f"target has shape {target.shape}, wanted {output.shape}")
-    share = _share(weight, output.shape[:-1]) / output.shape[-1]
+    share = _share(output, weight, output.shape[:-1]) / output.shape[-1]
     return (output - target).astype(output.dtype, copy=False), share[..., None] if share.ndim else share

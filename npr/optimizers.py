@@ -187,10 +187,10 @@ class SGD(Optimizer):
         return {"velocity": 0.0} if self.momentum else {}
 
     def _apply(self, p: Array, g: Array, state: OptState, where: Segments) -> None:
-        from npr.kernels import update
+        from npr.kernels.update import kernels_for
 
         velocity = state.moments.get("velocity", p[:0])
-        update.sgd(p, g, velocity, *where.scaled(1.0, p.dtype), np.array([self.momentum], p.dtype))
+        kernels_for(p).sgd(p, g, velocity, *where.scaled(1.0, p.dtype), np.array([self.momentum], p.dtype))
 
 
 @optimizers.register("rmsprop")
@@ -230,7 +230,7 @@ class RMSprop(Optimizer):
         return {"square": 1.0 if self.rmsprop_form == "tf1" else 0.0} | velocity
 
     def _apply(self, p: Array, g: Array, state: OptState, where: Segments) -> None:
-        from npr.kernels import update
+        from npr.kernels.update import kernels_for
 
         tf1 = self.rmsprop_form == "tf1"
         eps = self.eps or _RMSPROP_EPS[self.rmsprop_form]
@@ -238,7 +238,7 @@ class RMSprop(Optimizer):
         shares = (self.alpha, 1 - self.alpha)
         coefficients = np.array([*shares, *denominator, self.momentum, tf1, not tf1], p.dtype)
         velocity = state.moments.get("velocity", p[:0])
-        update.rmsprop(p, g, state.moments["square"], velocity, *where.scaled(1.0, p.dtype), coefficients)
+        kernels_for(p).rmsprop(p, g, state.moments["square"], velocity, *where.scaled(1.0, p.dtype), coefficients)
 
 
 @optimizers.register("adam")
@@ -266,10 +266,10 @@ class Adam(Optimizer):
         return {"first": 0.0, "second": 0.0}
 
     def _apply(self, p: Array, g: Array, state: OptState, where: Segments) -> None:
-        from npr.kernels import update
+        from npr.kernels.update import kernels_for
 
         correction = (1 - self.beta2**state.step) ** -0.5
         shares = (self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)
         coefficients = np.array([*shares, correction, self.eps], p.dtype)
         where = where.scaled(1 / (1 - self.beta1**state.step), p.dtype)
-        update.adam(p, g, state.moments["first"], state.moments["second"], *where, coefficients)
+        kernels_for(p).adam(p, g, state.moments["first"], state.moments["second"], *where, coefficients)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+from npr.arrays import namespace
 
 Array = np.ndarray
 Params = dict[str, Array]
@@ -15,9 +18,9 @@ Buffers = dict[str, Array]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def allocate(shapes: Shapes, dtype: DTypeLike) -> tuple[Array, Params]:
-    """One zeroed flat buffer of `dtype` and a view of it for every name, in the order of `shapes`."""
-    flat = np.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
+def allocate(shapes: Shapes, dtype: DTypeLike, xp: Any = np) -> tuple[Array, Params]:
+    """One zeroed flat buffer of `dtype`, an array of the library xp, and a view of it for every name, in order."""
+    flat = xp.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
     return flat, views(flat, shapes)
 
 
@@ -34,9 +37,10 @@ def views(flat: Array, shapes: Shapes) -> Params:
 
 def pack(values: Mapping[str, Array], dtype: DTypeLike | None = None) -> Params:
     """Copy named arrays into views of one new flat buffer; `dtype` defaults to that of the first array."""
+    some = next(iter(values.values())) if values else np.zeros(0, np.float32)
     if dtype is None:
-        dtype = next(iter(values.values())).dtype if values else np.float32
-    _, named = allocate({name: np.shape(value) for name, value in values.items()}, dtype)
+        dtype = some.dtype
+    _, named = allocate({name: np.shape(value) for name, value in values.items()}, dtype, namespace(some))
     for name, value in values.items():
         named[name][...] = value
     return named
@@ -51,10 +55,10 @@ def flat_of(named: Params) -> Array:
         If the arrays are not adjacent views of one buffer.
     """
     arrays = list(named.values())
-    base = arrays[0].base if arrays else None
-    while isinstance(base, np.ndarray) and base.base is not None:
+    base: Any = arrays[0].base if arrays else None
+    while getattr(base, "base", None) is not None:
         base = base.base
-    if not isinstance(base, np.ndarray) or base.ndim != 1 or base.size != sum(a.size for a in arrays):
+    if getattr(base, "ndim", 0) != 1 or base.size != sum(a.size for a in arrays):
         raise ValueError("these parameters are not views of one flat buffer; make them with npr.params.pack")
     return base
 

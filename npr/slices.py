@@ -6,7 +6,7 @@ The number of slices depends on the batch alone, never on the number of threads,
 from __future__ import annotations
 
 from math import gcd
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,13 +28,15 @@ class Slicing(NamedTuple):
     slices: int
     rows: int
     steps: int
-    lengths: Array  # (S, R) int64, 0 for rows that only fill the last slice
+    lengths: Array  # (S, R) int64, 0 for rows that only fill the last slice; where the kernels run
     ending: Array  # (B,) bool, whether the last step of a sequence is among these; all, unless this is a stretch
+    known: Array  # lengths, on the host
+    xp: Any = np  # library of the arrays
 
     @property
     def entries(self) -> int:
         """Number of valid (step, row) pairs."""
-        return int(self.lengths.sum())
+        return int(self.known.sum())
 
     def tile_steps(self, weights: int) -> int:
         """Steps of a tile for a kernel that adds up a gradient of so many entries in each."""
@@ -46,7 +48,7 @@ class Slicing(NamedTuple):
 
     def split(self, x: Array) -> Array:
         """(T, B, F) to a new (S, T+1, R, F); row 0 is zero."""
-        out = np.zeros((self.slices, self.times + 1, self.rows, x.shape[2]), x.dtype)
+        out = self.xp.zeros((self.slices, self.times + 1, self.rows, x.shape[2]), x.dtype)
         for s, part in enumerate(self._parts()):
             block = x[:, part]
             out[s, 1:, : block.shape[1]] = block
@@ -54,7 +56,7 @@ class Slicing(NamedTuple):
 
     def join(self, x: Array) -> Array:
         """(S, T+1, R, F) to a new (T, B, F)."""
-        out = np.empty((self.times, self.batch, x.shape[3]), x.dtype)
+        out = self.xp.empty((self.times, self.batch, x.shape[3]), x.dtype)
         for s, part in enumerate(self._parts()):
             block = out[:, part]
             block[...] = x[s, 1:, : block.shape[1]]
@@ -62,7 +64,7 @@ class Slicing(NamedTuple):
 
     def split_rows(self, x: Array) -> Array:
         """(B, F) to a new (S, R, F), zero in rows beyond the batch."""
-        out = np.zeros((self.slices * self.rows, x.shape[1]), x.dtype)
+        out = self.xp.zeros((self.slices * self.rows, x.shape[1]), x.dtype)
         out[: self.batch] = x
         return out.reshape(self.slices, self.rows, x.shape[1])
 
@@ -72,8 +74,7 @@ class Slicing(NamedTuple):
 
     def last(self, x: Array) -> Array:
         """Value (B, F) of x (S, T+1, R, F) after the last step of every sequence."""
-        s, r = np.divmod(np.arange(self.batch), self.rows)
-        return x[s, self.lengths[s, r], r]
+        return x[self._ends(np.arange(self.batch))]
 
     def put_last(self, x: Array, value: Array) -> int:
         """Write value (B, F) where `last` reads, for sequences that end here; zero after the first such step, which is
@@ -81,18 +82,24 @@ class Slicing(NamedTuple):
         ending = np.flatnonzero(self.ending)
         if not len(ending):
             return self.times
-        s, r = np.divmod(ending, self.rows)
-        first = int(self.lengths[s, r].min()) - 1
+        first = int(self.known.reshape(-1)[ending].min()) - 1
         x[:, first + 1 :] = 0
-        x[s, self.lengths[s, r], r] = value[ending]
+        x[self._ends(ending)] = value[self.xp.asarray(ending)]
         return first
 
     def stretch(self, begin: int, end: int) -> Slicing:
         """The same rows for steps begin + 1 to end."""
-        lengths = np.clip(self.lengths - begin, 0, end - begin)
-        all_lengths = self.lengths.reshape(-1)[: self.batch]
+        known = np.clip(self.known - begin, 0, end - begin)
+        all_lengths = self.known.reshape(-1)[: self.batch]
         ending = (all_lengths > begin) & (all_lengths <= end)
-        return self._replace(times=end - begin, steps=min(self.steps, end - begin), lengths=lengths, ending=ending)
+        steps, lengths = min(self.steps, end - begin), self.xp.asarray(known)
+        return self._replace(times=end - begin, steps=steps, lengths=lengths, ending=ending, known=known)
+
+    def _ends(self, sequences: Array) -> tuple[Array, Array, Array]:
+        """Index of the last step of sequences (M,) in an array (S, T+1, R, F)."""
+        s, r = np.divmod(sequences, self.rows)
+        found = s, self.known[s, r], r
+        return self.xp.asarray(found[0]), self.xp.asarray(found[1]), self.xp.asarray(found[2])
 
     def _parts(self) -> list[slice]:
         return [slice(s * self.rows, min((s + 1) * self.rows, self.batch)) for s in range(self.slices)]
@@ -115,8 +122,16 @@ def cut(times: int, batch: int, lengths: Array | None = None) -> Slicing:
     steps = unit * max(1, round(_TILE_ROWS / (rows * unit)))
     padded = np.zeros(slices * rows, np.int64)
     padded[:batch] = times if lengths is None else _checked(lengths, times, batch)
-    every = np.ones(batch, bool)
-    return Slicing(times, batch, slices, rows, min(steps, times), padded.reshape(slices, rows), every)
+    known = padded.reshape(slices, rows)
+    return Slicing(times, batch, slices, rows, min(steps, times), known, np.ones(batch, bool), known)
+
+
+def whole(times: int, batch: int, lengths: Array | None, xp: Any) -> Slicing:
+    """The whole batch as one slice, for a device whose kernels divide the work themselves; errors as in `cut`."""
+    if times < 1 or batch < 1:
+        raise ValueError(f"a batch needs at least one step and one sequence, got T={times}, B={batch}")
+    known = np.full((1, batch), times) if lengths is None else _checked(lengths, times, batch)[None]
+    return Slicing(times, batch, 1, batch, 1, xp.asarray(known), np.ones(batch, bool), known, xp)
 
 
 def _checked(lengths: Array, times: int, batch: int) -> Array:

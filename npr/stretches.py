@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 Array = np.ndarray
 
@@ -39,13 +38,13 @@ class Stretches:
         self.at_first = at_first
         self._asked.clear()
 
-    def sums(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """The sums of this name so far; zero in the beginning."""
+    def sums(self, name: str, zero: Callable[[], Array]) -> Array:
+        """The sums of this name so far; zero() in the beginning."""
         # Two sums of one name would be added to each other.
         assert name not in self._asked, name
         self._asked.add(name)
         if name not in self._sums:
-            self._sums[name] = np.zeros(shape, dtype)
+            self._sums[name] = zero()
         return self._sums[name]
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:

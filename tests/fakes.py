@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from npr.backends import get_backend
 from npr.context import Backward, Context, Forward
 from npr.losses import cross_entropy
 from npr.optimizers import OptState
@@ -173,7 +174,7 @@ def parts(chosen: Config, **replaced: Any) -> Parts:
         "optimizer": FakeOptimizer(),
         "schedule": schedules.get(names.schedule)(**chosen.parts["schedule"]),
         "loss": cross_entropy,
-        "backend": None,
+        "backend": get_backend("cpu"),
     }
     return Parts(**{**made, **replaced})
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "npr").rglob("*.py"), *(ROOT / "cli").rglob("*.py")])
 # A module may import from its own level and from those before it.
 LEVELS = [
-    {"errors", "extras", "fields", "json_values", "params", "registry", "slices", "stretches"},
+    {"arrays", "errors", "extras", "fields", "json_values", "params", "registry", "slices", "stretches"},
     {"kernels"},
     {"backends", "context", "initializers"},
     {"layers", "parametrizations"},

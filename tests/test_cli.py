@@ -12,6 +12,7 @@ import pytest
 from command_line import environment, program
 
 from npr import errors
+from npr.kernels.cuda_target import target
 from npr_cli.commands import data as data_command
 from npr_cli.failures import report
 from npr_cli.main import LazyGroup, main
@@ -169,8 +170,13 @@ def test_unknown_key_in_a_file_is_named(capsys, tmp_path):
 
 def test_cuda_says_why_not(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM")
+    for package in ("numba_cuda", "numba_cuda_mlir"):
+        monkeypatch.setitem(sys.modules, package, None)
+    target.cache_clear()
     assert main(["train", "--device", "cuda"]) == 8
-    assert "cuda" in capsys.readouterr().err.lower()
+    assert "No compiler for CUDA kernels" in capsys.readouterr().err
+    target.cache_clear()
     assert not list(tmp_path.glob("runs/[0-9]*"))
 
 

@@ -132,6 +132,7 @@ def _data() -> Section:
 def _devices() -> Section:
     from npr.backends import get_backend
     from npr.errors import BackendError
+    from npr.kernels.cuda_target import find_target
 
     section: Section = {}
     for device in ("cpu", "cuda"):
@@ -140,6 +141,9 @@ def _devices() -> Section:
             section[device] = "works"
         except BackendError as error:
             section[device] = str(error)
+    target, refused = find_target()
+    section["cuda_kernels"] = [f"made by {target.name}" if target else "no compiler"]
+    section["cuda_kernels"] += [f"not by {name}: {reason}" for name, reason in refused.items()]
     return section
 
 

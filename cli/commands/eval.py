@@ -21,9 +21,10 @@ from npr_cli import options
     type=click.Choice(["running", "batch", "both"]),
     help="Statistics of batch normalisation.  [default: as in the run]",
 )
+@options.device
 @options.as_json
 @options.quiet
-def command(run: str, split: str, norm: str | None, as_json: bool, quiet: bool) -> None:
+def command(run: str, split: str, norm: str | None, device: str | None, as_json: bool, quiet: bool) -> None:
     """Measure RUN on one split: the state with its best validation.
 
     RUN is a run folder, a number below ./runs, or the folder of one checkpoint, which is measured as it is.
@@ -33,5 +34,5 @@ def command(run: str, split: str, norm: str | None, as_json: bool, quiet: bool) 
     from npr_cli.progress import Progress
 
     with Progress(quiet) as events:
-        document = evaluate(run, split, norm, events)
+        document = evaluate(run, split, norm, events, device=device)
     outcome.show(Result(**document), as_json)

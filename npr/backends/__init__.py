@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from npr.errors import BackendError, ConfigError
+from npr.errors import ConfigError
 from npr.registry import unknown
 
 if TYPE_CHECKING:
     from npr.backends.cpu import Cpu
+    from npr.backends.cuda import Cuda
 
 DEVICES = ("cpu", "cuda")
 
 
-def get_backend(name: str = "cpu", threads: int = 0) -> Cpu:
+def get_backend(name: str = "cpu", threads: int = 0) -> Cpu | Cuda:
     """The backend called `name`; threads = 0 takes every core this process may use.
 
     Raises
@@ -29,7 +30,9 @@ def get_backend(name: str = "cpu", threads: int = 0) -> Cpu:
     if threads < 0:
         raise ConfigError(f"threads must be 0 (all cores) or more, got {threads}")
     if name == "cuda":
-        raise BackendError("device 'cuda' is not available: this version has CPU kernels only; use --device cpu")
+        from npr.backends.cuda import Cuda
+
+        return Cuda()
     from npr.backends.cpu import Cpu
 
     return Cpu(threads or usable_cores())

@@ -27,6 +27,7 @@ from npr.kernels import (
     tile,
 )
 from npr.kernels.jit import config
+from npr.slices import cut
 
 Array = np.ndarray
 
@@ -97,6 +98,9 @@ class Cpu:
 
     name = "cpu"
     activations = pointwise.CODES
+    xp = np
+    stacks = True  # equal layers as one kernel
+    cut = staticmethod(cut)
 
     def __init__(self, threads: int) -> None:
         self.threads = min(threads, config.NUMBA_NUM_THREADS)
@@ -121,6 +125,13 @@ class Cpu:
             stack,
         )
         self.kernels = SimpleNamespace(**{module.__name__.rpartition(".")[2]: module for module in modules})
+
+    def put(self, x: Array) -> Array:
+        """x where the kernels run: itself."""
+        return x
+
+    def room(self) -> None:
+        """Free memory is not watched."""
 
     def pack(self, w: Array) -> Array:
         """W as panels for the kernels."""

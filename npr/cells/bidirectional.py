@@ -151,7 +151,7 @@ def _reversed(run: Pass, x: Array, out: Array) -> Array:
     if cut.lengths.min() == cut.times:
         out[:, 1:] = x[:, :0:-1]
         return out
-    steps = np.arange(cut.times)[None, :, None]
+    steps = run.xp.arange(cut.times)[None, :, None]
     ends = cut.lengths[:, None, :]
     order = np.where(steps < ends, ends - 1 - steps, steps)
     out[:, 1:] = np.take_along_axis(x[:, 1:], order[..., None], axis=1)

@@ -13,6 +13,7 @@ from npr.cells.gradients import at_the_end, following, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import fold, gate, unfold, value_of
 from npr.parametrizations.base import Parametrization
+from npr.parametrizations.on_host import OnHost
 from npr.params import Buffers, Params, prefixed, scope
 
 Array = np.ndarray
@@ -91,12 +92,12 @@ class DenseCell:
 
     def penalty(self, params: Params) -> tuple[float, Params]:
         """That of the parametrisation."""
-        value, slopes = self.rec.penalty(scope(params, RECURRENT))
+        value, slopes = OnHost(self.rec).penalty(scope(params, RECURRENT))
         return value, prefixed(RECURRENT, slopes)
 
     def settle(self, params: Params, buffers: Buffers) -> Buffers:
         """What the parametrisation does after an update."""
-        return prefixed(RECURRENT, self.rec.settle(scope(params, RECURRENT), scope(buffers, RECURRENT)))
+        return prefixed(RECURRENT, OnHost(self.rec).settle(scope(params, RECURRENT), scope(buffers, RECURRENT)))
 
     def states(self, cache: DenseCache) -> Array:
         """h of all steps."""
@@ -106,7 +107,7 @@ class DenseCell:
         """States of all steps; W_rec is built once, here."""
         cut, backend, n = run.slicing, run.context.backend, self.hidden_size
         W, theta = run.once("W_rec", lambda: self._recurrent(run, params, buffers))
-        offset = np.zeros((cut.rows, n), run.dtype)
+        offset = run.xp.zeros((cut.rows, n), run.dtype)
         offset[:, : self._offsets] = params.get("modrelu", 0)
         h = run.buffer(n)
         h[:, 0] = h0
@@ -122,7 +123,7 @@ class DenseCell:
 
     def _recurrent(self, run: Pass, params: Params, buffers: Buffers) -> tuple[Array, Any]:
         """W_rec in the dtype of the pass, and the cache of the parametrisation."""
-        W, theta = self.rec.forward(scope(params, RECURRENT), scope(buffers, RECURRENT))
+        W, theta = OnHost(self.rec).forward(scope(params, RECURRENT), scope(buffers, RECURRENT))
         return W.astype(run.dtype), theta
 
     def backward(
@@ -132,7 +133,7 @@ class DenseCell:
         cut, backend, n, dtype = run.slicing, run.context.backend, self.hidden_size, run.dtype
         dw_in, dw = run.sums("W_in", (cut.slices, self.input_size, n)), run.sums("W_rec", (cut.slices, n, n))
         row_sums, d_offset = run.sums("bias", (cut.slices, cut.rows, n)), run.sums("modrelu", (cut.slices, n))
-        target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
+        target = run.xp.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.dense.dense_backward(
             cache.x.raw, gate(cache.x), backend.pack(cache.W_in.T), backend.pack(cache.W_rec.T),
             self._scan(run, cache.offset), cache.h, dy.raw, mask, dy.first, target,
@@ -146,7 +147,7 @@ class DenseCell:
             grads["bias"] = found.bias
         if self._offsets:
             grads["modrelu"] = d_offset.sum(0)[: self._offsets]
-        grads |= prefixed(RECURRENT, self.rec.backward(cache.theta, dw.sum(0)))
+        grads |= prefixed(RECURRENT, OnHost(self.rec).backward(cache.theta, dw.sum(0)))
         return grads, GradSignal(target, 0, 0, found.sum_dy, found.sum_dyh)
 
     def widened(self, run: Pass, cache: DenseCache) -> tuple[DenseCell, DenseCache]:
@@ -168,7 +169,7 @@ class DenseCell:
 def keep_pre_activation(run: Pass, x: Signal, params: Params, W: Array, h: Array) -> None:
     """Keep pre_activation a_t = value_t W_in + bias + h_{t-1} W_rec, and for modReLU kink = |a_t| + b, below which a
     unit is off."""
-    a = np.zeros(h.shape, h.dtype)
+    a = run.xp.zeros(h.shape, h.dtype)
     a[:, 1:] = value_of(x) @ params["W_in"] + params.get("bias", 0) + h[:, :-1] @ W
     run.keep("pre_activation", a)
     if "modrelu" in params:

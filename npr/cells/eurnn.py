@@ -140,8 +140,8 @@ class EURNNCell:
         shapes |= {"omega": (S, n), "modrelu": (S, n)}
         kernels = backend.kernels.rotations
         found = kernels.RotationGrads(*(run.sums(*item) for item in shapes.items()))
-        target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
-        flow = np.zeros((*carry.shape[:2], 2 * n), dtype)
+        target = run.xp.empty((0, 1, 1, 1), dtype) if gx is None else gx
+        flow = run.xp.zeros((*carry.shape[:2], 2 * n), dtype)
         flow[..., : self.state_size] = carry
         kernels.rotations_backward(
             cache.x.raw, gate(cache.x), cache.panels, backend.pack(cache.U.T), cache.rot, cache.h,
@@ -172,21 +172,22 @@ class EURNNCell:
         run.keep("dh", dh[..., : self.state_size])
 
     def _rotations(self, run: Pass, params: Params):
-        zero = np.zeros(self.hidden_size)
-        tables = [self._joined("theta", params), self._joined("phi", params), params.get("omega", zero)]
+        xp = run.xp
+        omega = params["omega"] if "omega" in params else xp.zeros(self.hidden_size)
+        tables = [self._joined("theta", params, xp), self._joined("phi", params, xp), omega]
         turned = [
-            np.ascontiguousarray(f(table.astype(np.float64)), run.dtype) for table in tables for f in (np.cos, np.sin)
+            xp.ascontiguousarray(f(table.astype(np.float64)), run.dtype) for table in tables for f in (np.cos, np.sin)
         ]
         cut = run.slicing
         return run.context.backend.kernels.rotations.Rotations(
             *turned, params["modrelu"], cut.lengths, cut.steps, not self.capacity, self.real
         )
 
-    def _joined(self, kind: str, params: Params) -> Array:
+    def _joined(self, kind: str, params: Params, xp: Any) -> Array:
         """Angles of all layers, (L, n/2), in the order in which they act; odd tunable layers leave one unused."""
         if not self.capacity:
-            return params.get(kind, np.zeros(self._shapes()[""]))
-        table = np.zeros((self.capacity, self.hidden_size // 2))
+            return params[kind] if kind in params else xp.zeros(self._shapes()[""])
+        table = xp.zeros((self.capacity, self.hidden_size // 2))
         if kind + "_even" in params:
             table[0::2], table[1::2, :-1] = params[kind + "_even"], params[kind + "_odd"]
         return table
@@ -200,6 +201,6 @@ class EURNNCell:
 
 def written_out(run: Pass, cache: EURNNCache) -> Array:
     """The matrix (2n, 2n) with Rot(h) = h W for rows [Re | Im]."""
-    W = np.empty((cache.h.shape[3],) * 2, run.dtype)
+    W = run.xp.empty((cache.h.shape[3],) * 2, run.dtype)
     run.context.backend.kernels.rotations.rotations_matrix(cache.rot, W)
     return W

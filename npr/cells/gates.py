@@ -83,7 +83,7 @@ class Gates:
         cut, N = run.slicing, self.hidden_size
         W, spread = fold(x, W_in, bias, (cut.slices, cut.rows))
         rows = spread.reshape(cut.slices, cut.rows, len(self.names), N).transpose(0, 2, 1, 3)
-        return self.packed(run.context.backend, W), np.ascontiguousarray(rows)
+        return self.packed(run.context.backend, W), run.xp.ascontiguousarray(rows)
 
     def unfolded(self, x: Signal, W_in: Array, dw_in: Array, dw_rec: Array, row_sums: Array) -> Unpacked:
         """Gradients from the sums of every slice dw_in (S, D, Q N), dw_rec (S, N, Q N), row_sums (S, R, Q N)."""

@@ -46,27 +46,27 @@ def widened(run: Pass, x: Signal, W_in: Array) -> tuple[Signal, Array]:
     D, n = W_in.shape
     raw = run.buffer(D + n)
     raw[..., :D], raw[..., D:] = x.raw[..., :D], 0
-    scale = None if x.scale is None else np.concatenate([x.scale, np.ones(n, run.dtype)])
-    shift = None if x.shift is None else np.concatenate([x.shift, np.zeros(n, run.dtype)])
+    scale = None if x.scale is None else np.concatenate([x.scale, run.xp.ones(n, run.dtype)])
+    shift = None if x.shift is None else np.concatenate([x.shift, run.xp.zeros(n, run.dtype)])
     mask = x.mask
     if mask is not None:
-        mask = np.concatenate([mask, np.ones((*mask.shape[:2], n), run.dtype)], axis=2)
-    return Signal(raw, D + n, scale, shift, mask), np.concatenate([W_in, np.eye(n, dtype=run.dtype)])
+        mask = np.concatenate([mask, run.xp.ones((*mask.shape[:2], n), run.dtype)], axis=2)
+    return Signal(raw, D + n, scale, shift, mask), np.concatenate([W_in, run.xp.eye(n, dtype=run.dtype)])
 
 
 def arriving(run: Pass, dy: GradSignal, mask: Array, units: int) -> Array:
     """mask * dL/dy of all steps in an array of its own (S, T+1, R, units), zero where nothing arrives."""
-    g = np.zeros((*dy.raw.shape[:3], units), run.dtype)
+    g = run.xp.zeros((*dy.raw.shape[:3], units), run.dtype)
     g[:, dy.first + 1 :] = dy.raw[:, dy.first + 1 :, :, dy.column : dy.column + units]
     if mask.size:
         g *= mask[:, None]
-    steps = np.arange(run.slicing.times + 1)[:, None]
+    steps = run.xp.arange(run.slicing.times + 1)[:, None]
     return np.where((steps <= run.slicing.lengths[:, None])[..., None], g, 0)
 
 
 def at_the_end(run: Pass, carry: Array) -> Array:
     """carry (S, R, N) at the last step of every sequence, (S, T+1, R, N), zero elsewhere."""
-    steps = np.arange(run.slicing.times + 1)[:, None]
+    steps = run.xp.arange(run.slicing.times + 1)[:, None]
     return np.where((steps == run.slicing.lengths[:, None])[..., None], carry[:, None], 0).astype(run.dtype)
 
 

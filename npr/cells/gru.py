@@ -86,7 +86,7 @@ class GRUCell(GatedCell):
         cut, backend, n = run.slicing, run.context.backend, self.hidden_size
         W_in, W_rec, bias = (self._turned(self.gates.stacked(params, name)) for name in ("W_in", "W_rec", "bias"))
         panels_in, spread = self.gates.folded(run, x, W_in, bias)
-        second = np.zeros((cut.slices, 1, cut.rows, n), run.dtype)
+        second = run.xp.zeros((cut.slices, 1, cut.rows, n), run.dtype)
         second += params.get("n.bias_rec", 0)
         values = run.lease.take((cut.slices, 4, cut.times, cut.rows, n), run.dtype)
         states = backend.kernels.gru.GRUStates(run.buffer(n), values)
@@ -109,12 +109,12 @@ class GRUCell(GatedCell):
         S, R = cut.slices, cut.rows
         shapes = {"W_in": (S, 3, self.input_size, n), "W_rec": (S, 3, n, n), "bias": (S, 4, R, n)}
         grads = backend.kernels.gru.GRUGrads(*(run.sums(*item) for item in shapes.items()), carry)
-        target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
+        target = run.xp.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.gru.gru_backward(
             cache.x.raw, gate(cache.x), self.gates.packed(backend, cache.W_in, transposed=True),
             self.gates.packed(backend, cache.W_rec, transposed=True), self.reset == "after",
             cut.lengths, cut.tile_steps(cache.W_rec.size), cache.states, dy.raw, mask, dy.first, target, grads,
-            np.empty((S, R, n), dtype),
+            run.xp.empty((S, R, n), dtype),
         )  # fmt: skip
         if not run.summed:
             return {}, GradSignal(target)

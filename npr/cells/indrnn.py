@@ -107,21 +107,21 @@ class IndRNN:
         u = self.bound.effective(params["u"])
         h, column = into if into else (run.buffer(n), 0)
         h[:, 0, :, column : column + n] = h0
-        sums = np.zeros((cut.slices if moments else 0, 2, n))
+        sums = run.xp.zeros((cut.slices if moments else 0, 2, n))
         rows = (cut.slices, cut.rows)
         if self.input_size:
             folded, bias = fold(x, params["W_in"], params["bias"], rows)
-            panels, raw, add = backend.pack(folded), np.empty((0, 1, 1, 1), run.dtype), False
+            panels, raw, add = backend.pack(folded), run.xp.empty((0, 1, 1, 1), run.dtype), False
             if stream is not None:
                 raw, add = stream.raw, stream.bias is not None
                 bias = bias if stream.bias is None else stream.bias + bias
                 stream = Stream(raw, bias)
             kernels.layer_forward(x.raw, gate(x), panels, bias, self.scan(run, u), raw, add, h, column, sums)
         else:
-            scale = np.empty(0, run.dtype) if x.scale is None else x.scale
-            bias = np.empty((0, 0, 0), run.dtype)
+            scale = run.xp.empty(0, run.dtype) if x.scale is None else x.scale
+            bias = run.xp.empty((0, 0, 0), run.dtype)
             if x.shift is not None:
-                bias = np.ascontiguousarray(np.broadcast_to(x.shift, (*rows, n)))
+                bias = run.xp.ascontiguousarray(run.xp.broadcast_to(x.shift, (*rows, n)))
             backend.kernels.drive.drive_forward(x.raw, scale, bias, self.scan(run, u), h, column, sums)
         states = h[..., column : column + n]
         if stream is None or stream.bias is None:
@@ -142,7 +142,7 @@ class IndRNN:
         du = run.sums("u", (cut.slices, cut.rows if few else 1, n))
         up = kernels.Upstream(drive.gain, drive.lean, drive.offset, drive.g.first)
         scan, g = self.scan(run, cache.u), drive.g
-        free = np.empty((0, 1, 1, 1), run.dtype)
+        free = run.xp.empty((0, 1, 1, 1), run.dtype)
         target, stream = free if gx is None else gx, free if drive.stream is None else drive.stream
         grads: Params = {}
         sums: tuple = (None, None)
@@ -170,7 +170,7 @@ class IndRNN:
         h = cache.h[..., cache.column : cache.column + n]
         g = arriving(run, drive.g, drive.gain, n) + at_the_end(run, carry)
         if drive.lean.size:
-            g += arriving(run, GradSignal(drive.lean * h + drive.offset), np.empty((0, 0, 0), run.dtype), n)
+            g += arriving(run, GradSignal(drive.lean * h + drive.offset), run.xp.empty((0, 0, 0), run.dtype), n)
         if drive.stream is not None:
             return self._keeping_stream(run, params, cache, drive, rest, g)
         target, wide, cell = run.buffer(D + n), cache, self
@@ -212,6 +212,6 @@ def keep_states(run: Pass, x: Signal, params: Params, u: Array, h: Array) -> Non
         value = value + params["stream"][:, None]
     elif "W_in" in params:
         value = value @ params["W_in"] + params["bias"]
-    a = np.zeros(h.shape, h.dtype)
+    a = run.xp.zeros(h.shape, h.dtype)
     a[:, 1:] = value + u * h[:, :-1]
     run.keep("pre_activation", a)

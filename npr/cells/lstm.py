@@ -123,14 +123,14 @@ class LSTMCell(GatedCell):
         S, R, Q = cut.slices, cut.rows, len(GATES)
         shapes = {"W_in": (S, self.input_size, Q * n), "W_rec": (S, n, Q * n), "bias": (S, R, Q * n)}
         shapes["peephole"] = (S, n, n) if self.peephole else (S, 0, 0)
-        dh, dc = np.ascontiguousarray(carry[..., :n]), np.ascontiguousarray(carry[..., n:])
+        dh, dc = run.xp.ascontiguousarray(carry[..., :n]), run.xp.ascontiguousarray(carry[..., n:])
         grads = backend.kernels.lstm.LSTMGrads(*(run.sums(*item) for item in shapes.items()), dh, dc)
-        target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
+        target = run.xp.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.lstm.lstm_backward(
             cache.x.raw, gate(cache.x), backend.pack(cache.W_in.T), backend.pack(cache.W_rec.T),
             _panels(backend, None if cache.peephole is None else cache.peephole.T, dtype),
             cut.lengths, cut.tile_steps(cache.W_rec.size), cache.states, dy.raw, mask, dy.first, target, grads,
-            np.empty((S, 2, R, n), dtype),
+            run.xp.empty((S, 2, R, n), dtype),
         )  # fmt: skip
         carry[..., :n], carry[..., n:] = dh, dc
         if not run.summed:

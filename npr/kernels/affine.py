@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import add_moments, masked_tile
+from npr.arrays import namespace
+from npr.kernels import product
+from npr.kernels.cuda_target import cuda, cuda_kernel, real
 from npr.kernels.jit import parallel_kernel
+from npr.kernels.layout import masked_tile
+from npr.kernels.scan import add_moments, gather_moments
 from npr.kernels.tile import multiply, multiply_far, multiply_transposed
 
 
@@ -67,3 +71,52 @@ def affine_backward(x, mask, panels, gy, first_step, tile_steps, gx, dw, row_sum
             if gx.shape[0]:
                 gx_rows = gx[s].reshape((times + 1) * rows, gx.shape[3])
                 multiply(tile, panels, gx_rows[first : first + steps * rows, :width], False)
+
+
+@cuda_kernel
+def add_bias(y, bias, lengths, sums):
+    """y (T, R, N) gains bias (R, N). sums (3, R, N) or empty: c = y_1, and the sums of y - c and its square over the
+    steps of the sequence. One thread for each unit of each sequence."""
+    p = cuda.grid(1)
+    times, rows, n = y.shape
+    if p < rows * n:
+        i = p // n
+        j = p - i * n
+        shift, centre, first, second = bias[i, j], real(0), real(0), real(0)
+        for t in range(times):
+            value = y[t, i, j] + shift
+            y[t, i, j] = value
+            if t == 0:
+                centre = value
+            if t < lengths[i]:
+                first += value - centre
+                second += (value - centre) * (value - centre)
+        if sums.shape[0]:
+            sums[0, i, j] = centre
+            sums[1, i, j] = first
+            sums[2, i, j] = second
+
+
+class Device:
+    """The same on a CUDA device."""
+
+    @staticmethod
+    def affine_forward(x, mask, w, bias, lengths, tile_steps, y, add, sums):
+        """`affine_forward`; w is W (K, N) itself."""
+        xp, (rows, n) = namespace(x), bias.shape[1:]
+        out = y[0, 1:]
+        product.multiply(product.value_of(x, mask, w.shape[0]), w, out, add)
+        parts = xp.empty((3 if sums.shape[0] else 0, rows, n), y.dtype)
+        add_bias.each(rows * n, y.dtype)(out, bias[0], lengths[0], parts)
+        if sums.shape[0]:
+            gather_moments(parts, lengths[0], sums[0])
+
+    @staticmethod
+    def affine_backward(x, mask, w, gy, first_step, tile_steps, gx, dw, row_sums):
+        """`affine_backward`; w is W^T (N, K)."""
+        tile = gy[0, 1 + first_step :]
+        row_sums[0] += tile.sum(0)
+        value = product.value_of(x, mask, dw.shape[1])[first_step:]
+        product.multiply_transposed(value, tile, dw[0])
+        if gx.shape[0]:
+            product.multiply(tile, w, gx[0, 1 + first_step :, :, : w.shape[1]], False)

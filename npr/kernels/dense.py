@@ -1,4 +1,4 @@
-"""The dense recurrence h_t = f(x_t W_in + bias + h_{t-1} W_rec) and its BPTT, on the CPU; its CUDA twin belongs here.
+"""The dense recurrence h_t = f(x_t W_in + bias + h_{t-1} W_rec) and its BPTT.
 
 Slice-major like `diagonal.py`: a thread takes one slice of the batch through all steps, so no step waits for
 another thread and W_rec, packed once, stays in that core's cache. Input product, weight gradients and the input's
@@ -8,11 +8,9 @@ gradient are formed for a whole time tile at once; only h_{t-1} W_rec and delta_
     delta_t = (dL/dh_t + delta_{t+1} W_rec^T) * f'(a_t)                    t = T..1
     dW_rec  = sum_t h_{t-1}^T delta_t,  dh_0 = delta_1 W_rec^T
 
-modReLU, f(a) = sign(a) max(|a| + b, 0): f' = 1 and dL/db = sum sign(h) delta where h != 0, so like the other
-activations it needs h alone. Complex modReLU takes units j and N/2 + j as Re and Im, f(a) = (a / |a|) max(|a| + b, 0):
-along h the slope is 1, across it |h| / |a| with |a| = |h| - b.
+f is one of `activations.py`. A sequence that has ended keeps its state. Source: Elman 1990.
 
-A sequence that has ended keeps its state. Source: Elman 1990; arXiv 1511.06464.
+On a CUDA device all input products are one, and so are the weight gradients; each step is a product and a kernel.
 """
 
 from __future__ import annotations
@@ -23,10 +21,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import gate_of, masked_tile, rows_of
+from npr.arrays import namespace
+from npr.kernels import product
+from npr.kernels.activations import activate_rows, activate_step, slope_rows, slope_step
 from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.layout import gate_of, masked_tile, rows_of
 from npr.kernels.lines import add_line
-from npr.kernels.pointwise import COMPLEX_MODRELU, MODRELU, RELU, SIGMOID, TANH, modrelu, sigmoid, tanh
+from npr.kernels.pointwise import COMPLEX_MODRELU, MODRELU
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
@@ -39,97 +40,6 @@ class DenseScan(NamedTuple):
     lengths: Array  # (S, R) steps of every row, int64
     activation: int  # code of pointwise.CODES
     steps: int  # time steps of one tile
-
-
-@inline
-def activate_step(code, a, bias, offset, h):
-    """h = f(a + bias) for one step, all (R, N); one loop for each function, because a choice inside costs the lanes.
-
-    The rows go as one line of R N units: a loop for each row costs more than the function, 0.2 of 2.8 ns a unit.
-    """
-    rows, n = a.shape
-    zero = a.dtype.type(0)
-    if code == COMPLEX_MODRELU:
-        for i in range(rows):
-            _activate_pairs(a[i], bias[i], offset[i], h[i])
-        return
-    a, bias, offset, h = a.reshape(rows * n), bias.reshape(rows * n), offset.reshape(rows * n), h.reshape(rows * n)
-    if code == TANH:
-        for j in range(rows * n):
-            h[j] = tanh(a[j] + bias[j])
-    elif code == MODRELU:
-        for j in range(rows * n):
-            h[j] = modrelu(a[j] + bias[j], offset[j], zero)
-    elif code == RELU:
-        for j in range(rows * n):
-            value = a[j] + bias[j]
-            h[j] = zero if value < zero else value
-    elif code == SIGMOID:
-        for j in range(rows * n):
-            h[j] = sigmoid(a[j] + bias[j])
-    else:
-        for j in range(rows * n):
-            h[j] = a[j] + bias[j]
-
-
-@inline
-def _activate_pairs(a, bias, offset, h):
-    """Complex modReLU of one row."""
-    zero = a.dtype.type(0)
-    m = a.shape[0] // 2
-    for j in range(m):
-        re, im = a[j] + bias[j], a[m + j] + bias[m + j]
-        size = math.sqrt(re * re + im * im)
-        top = size + offset[j]
-        top = zero if top <= zero or size == zero else top / size
-        h[j] = re * top
-        h[m + j] = im * top
-
-
-@inline
-def slope_step(code, g, h, offset, d):
-    """d = g f'(a) for one step, all (R, N), the slope taken from h = f(a)."""
-    rows, n = d.shape
-    zero = d.dtype.type(0)
-    if code == COMPLEX_MODRELU:
-        for i in range(rows):
-            _slope_pairs(g[i], h[i], offset[i], d[i])
-        return
-    g, h, d = g.reshape(rows * n), h.reshape(rows * n), d.reshape(rows * n)
-    if code == TANH:
-        for j in range(rows * n):
-            d[j] = g[j] - g[j] * h[j] * h[j]
-    elif code == MODRELU:
-        for j in range(rows * n):
-            d[j] = zero if h[j] == zero else g[j]
-    elif code == RELU:
-        for j in range(rows * n):
-            d[j] = g[j] if h[j] > zero else zero
-    elif code == SIGMOID:
-        for j in range(rows * n):
-            d[j] = g[j] * (h[j] - h[j] * h[j])
-    else:
-        for j in range(rows * n):
-            d[j] = g[j]
-
-
-@inline
-def _slope_pairs(g, h, offset, d):
-    """The same for one row of complex modReLU."""
-    zero = d.dtype.type(0)
-    m = d.shape[0] // 2
-    for j in range(m):
-        square = h[j] * h[j] + h[m + j] * h[m + j]
-        if square == zero:
-            d[j] = zero
-            d[m + j] = zero
-        else:
-            size = math.sqrt(square)
-            across = size / (size - offset[j])
-            along = (g[j] * h[j] + g[m + j] * h[m + j]) / square
-            along -= across * along
-            d[j] = across * g[j] + along * h[j]
-            d[m + j] = across * g[m + j] + along * h[m + j]
 
 
 @parallel_kernel
@@ -240,3 +150,50 @@ def dense_backward(x, mask, panels_in, panels, scan, h, g, g_mask, first, gx, dw
             if gx.shape[0]:
                 gx_rows = rows_of(gx[s])
                 multiply(tile, panels_in, gx_rows[begin : begin + steps * rows, :width], False)
+
+
+class Device:
+    """The same on a CUDA device."""
+
+    DenseScan = DenseScan
+
+    @staticmethod
+    def dense_forward(x, mask, w_in, bias, w, scan, h):
+        """`dense_forward`; w_in is W_in (K, N) and w W_rec (N, N) themselves."""
+        times, (rows, n) = h.shape[1] - 1, h.shape[2:]
+        a, states = namespace(x).empty((times, rows, n), h.dtype), h[0]
+        product.multiply(product.value_of(x, mask, w_in.shape[0]), w_in, a, False)
+        step = activate_rows.each(rows * n, h.dtype)
+        for t in range(times):
+            a[t] += states[t] @ w
+            step(a[t], bias[0], scan.offset, scan.activation, scan.lengths[0], t, states[t], states[t + 1])
+
+    @staticmethod
+    def dense_backward(x, mask, w_in, w, scan, h, g, g_mask, first, gx, dw_in, dw, row_sums, d_offset, carry):
+        """`dense_backward`; w_in is W_in^T (N, K) and w W_rec^T themselves."""
+        times, (rows, n) = h.shape[1] - 1, h.shape[2:]
+        delta, back, length = namespace(x).empty((times, rows, n), h.dtype), carry[0], scan.lengths[0]
+        gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
+        step = slope_rows.each(rows * n, h.dtype)
+        for t in reversed(range(times)):
+            above, silent = g[0, t + 1, :, :n], int(t < first)
+            step(above, silent, gate, scan.offset, scan.activation, length, t, back, h[0, t + 1], delta[t])
+            back += delta[t] @ w
+        row_sums[0] += delta.sum(0)
+        product.multiply_transposed(h[0, :-1], delta, dw[0])
+        product.multiply_transposed(product.value_of(x, mask, dw_in.shape[1]), delta, dw_in[0])
+        if scan.activation >= MODRELU:
+            _add_offset_gradient(scan.activation, h[0, 1:], delta, d_offset[0])
+        if gx.shape[0]:
+            product.multiply(delta, w_in, gx[0, 1:, :, : w_in.shape[1]], False)
+
+
+def _add_offset_gradient(code, h, delta, d_offset):
+    """`_offset_gradient` of all steps, h and delta (T, R, N), by the library of the device."""
+    if code == MODRELU:
+        d_offset += np.where(h < 0, -delta, delta).sum((0, 1))
+        return
+    m = h.shape[2] // 2
+    size = np.hypot(h[..., :m], h[..., m:])
+    along = h[..., :m] * delta[..., :m] + h[..., m:] * delta[..., m:]
+    d_offset[:m] += (along / np.where(size > 0, size, 1)).sum((0, 1))

@@ -1,175 +1,34 @@
-"""The elementwise recurrence h_t = f(a_t + u * h_{t-1}) and its BPTT, on the CPU; its CUDA twin belongs here too.
+"""A layer of the elementwise recurrence of `scan.py`: the product that drives it and the scan, in one pass.
 
 All activations are slice-major, (S, T + 1, R, C): S independent slices of R batch rows. Row 0 of the time axis
 holds the initial state, and in a gradient its gradient. A thread takes one slice through all steps, so no step
 waits for another thread, and sums are kept per slice and combined in slice order: the bits do not depend on the
 number of threads. Inside a slice time goes in tiles that stay in the second-level cache.
 
-Equations (delta = dL/da, delta_{T+1} = 0), Source: arXiv 1803.04831, section 3:
-
-    h_t     = f(a_t + u * h_{t-1})                      t = 1..T
-    delta_t = (dL/dh_t + u * delta_{t+1}) * f'(a_t)     t = T..1
-    du      = sum_t delta_t * h_{t-1},   dh_0 = u * delta_1
-
-A sequence that has ended (t > length) keeps its state, h_t = h_{t-1}; no gradient arrives at such a step except
-through the state.
+On a CUDA device there is one slice, which is time-major then, and the product of all steps is one.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import prange
 
+from npr.arrays import namespace
+from npr.kernels import product
 from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.layout import gate_of, masked_tile, rows_of
 from npr.kernels.narrow import add_rows, gather, lines_for, scatter, widened
-from npr.kernels.pointwise import activate, clip, through
-from npr.kernels.prefetch import ask_for
+from npr.kernels.scan import (
+    Scan,
+    Upstream,
+    add_moments,
+    scan_back_on,
+    scan_on,
+    scan_tile,
+    scan_tile_backward,
+    silence,
+)
 from npr.kernels.tile import multiply, multiply_far, multiply_transposed
-
-Array = np.ndarray
-
-
-class Scan(NamedTuple):
-    """What the recurrence itself needs, the same for every kernel of this file."""
-
-    u: Array  # (N,)
-    lengths: Array  # (S, R) steps of every row, int64
-    activation: int  # code of pointwise.CODES
-    steps: int  # time steps of one tile
-    step_clip: float  # bound on |delta|, 0 = none
-
-
-class Upstream(NamedTuple):
-    """dL/dh = gain * g + [step is valid] (lean * h + offset): what batch norm and dropout make of dL/dy."""
-
-    gain: Array  # (S, R, N), or empty: 1
-    lean: Array  # (N,), or empty: 0; with it there is a gain
-    offset: Array  # (N,)
-    first: int  # steps before this one receive nothing from g
-
-
-@inline
-def scan_tile(a, bias, scan, h, column, t0, length):
-    """Advance one slice by the tile a (m * R, N): h rows (T+1) * R, columns from `column` on; bias (R, N) or empty."""
-    rows, n = length.shape[0], a.shape[1]
-    u = scan.u
-    zero = u.dtype.type(0)
-    for r in range(a.shape[0]):
-        i = r % rows
-        now = (t0 + 1) * rows + r
-        # Views of rows: an index column + j might be negative for all LLVM knows, and then nothing is vectorised.
-        h_now, h_before = h[now, column : column + n], h[now - rows, column : column + n]
-        if t0 + r // rows >= length[i]:
-            for j in range(n):
-                h_now[j] = h_before[j]
-        elif bias.shape[0]:
-            for j in range(n):
-                h_now[j] = activate(scan.activation, a[r, j] + bias[i, j] + u[j] * h_before[j], zero)
-        else:
-            for j in range(n):
-                h_now[j] = activate(scan.activation, a[r, j] + u[j] * h_before[j], zero)
-
-
-@inline
-def add_moments(h, column, rows, t0, steps, length, tile_sums, sums):
-    """Add the sums of h and h^2 over the valid entries of a tile to sums (2, N), in double beyond the tile.
-
-    The tile adds up d = h - c and d^2 with c its first row, so that a large mean does not swallow the variance:
-    sum h = sum d + m c and sum h^2 = sum d^2 + 2 c sum d + m c^2 over its m entries.
-    """
-    n = tile_sums.shape[1]
-    tile_sums[:] = 0
-    centre = h[(t0 + 1) * rows, column : column + n]
-    entries = 0
-    for r in range(steps * rows):
-        if t0 + r // rows < length[r % rows]:
-            entries += 1
-            h_now = h[(t0 + 1) * rows + r, column : column + n]
-            for j in range(n):
-                tile_sums[0, j] += h_now[j] - centre[j]
-            for j in range(n):
-                tile_sums[1, j] += (h_now[j] - centre[j]) * (h_now[j] - centre[j])
-    for j in range(n):
-        c, d = np.float64(centre[j]), np.float64(tile_sums[0, j])
-        sums[0, j] += d + entries * c
-        sums[1, j] += tile_sums[1, j] + 2 * c * d + entries * c * c
-
-
-@inline
-def scan_tile_backward(g, g_first, g_column, up, gain, scan, h, column, t0, length, carry, delta, row_sums, du):
-    """Walk one tile backwards into delta (m * R, N); carry (R, N) is dL/dh flowing back in time.
-
-    gain (R, N) or empty, see `Upstream`; row_sums (R, N), or empty where nobody wants them; du (1, N) or (R, N).
-    """
-    rows, n = carry.shape
-    u = scan.u
-    zero = u.dtype.type(0)
-    limit = u.dtype.type(scan.step_clip)
-    steps = delta.shape[0] // rows
-    # Two plain loops: with one loop and a remainder LLVM does not vectorise the innermost ones.
-    for k in range(steps):
-        t = steps - 1 - k
-        for i in range(rows):
-            r = t * rows + i
-            now = (t0 + 1) * rows + r
-            if t0 + t >= length[i]:
-                for j in range(n):
-                    delta[r, j] = zero
-                continue
-            h_now, h_before = h[now, column : column + n], h[now - rows, column : column + n]
-            g_now = g[g_first + r, g_column : g_column + n]
-            ask_for(h, now - rows, i, rows, column, n)
-            ask_for(g, g_first + r, i, rows, g_column, n)
-            if up.lean.shape[0]:
-                for j in range(n):
-                    d = gain[i, j] * g_now[j] + up.lean[j] * h_now[j] + up.offset[j] + carry[i, j]
-                    delta[r, j] = through(scan.activation, d, h_now[j], zero)
-            elif gain.shape[0]:
-                for j in range(n):
-                    delta[r, j] = through(scan.activation, gain[i, j] * g_now[j] + carry[i, j], h_now[j], zero)
-            else:
-                for j in range(n):
-                    delta[r, j] = through(scan.activation, g_now[j] + carry[i, j], h_now[j], zero)
-            if limit > zero:
-                for j in range(n):
-                    delta[r, j] = clip(delta[r, j], limit)
-            # At most two arrays written per loop: with more, LLVM gives up proving that they do not overlap.
-            for j in range(n):
-                carry[i, j] = delta[r, j] * u[j]
-            own = i if du.shape[0] > 1 else 0
-            for j in range(n):
-                du[own, j] += delta[r, j] * h_before[j]
-            if row_sums.shape[0]:
-                for j in range(n):
-                    row_sums[i, j] += delta[r, j]
-
-
-@inline
-def masked_tile(x, mask, t0, steps, scratch):
-    """First K columns of x for a tile of steps, multiplied by the mask (R, K) where there is one."""
-    rows, width = scratch.shape[0] // steps, scratch.shape[1]
-    first = (t0 + 1) * rows
-    if mask.shape[0] == 0:
-        return x[first : first + steps * rows, :width]
-    for t in range(steps):
-        for i in range(rows):
-            for k in range(width):
-                scratch[t * rows + i, k] = x[first + t * rows + i, k] * mask[i, k]
-    return scratch[:, :width]
-
-
-@inline
-def rows_of(buffer):
-    """One slice (T+1, R, C) as a matrix ((T+1) * R, C)."""
-    return buffer.reshape(buffer.shape[0] * buffer.shape[1], buffer.shape[2])
-
-
-@inline
-def gate_of(mask, s, width):
-    """Mask (R, K) of one slice, or an empty array where there is none."""
-    return mask[s] if mask.shape[0] else np.empty((0, width), mask.dtype)
 
 
 @parallel_kernel
@@ -287,10 +146,40 @@ def join_stream(delta, flow, add, row_sums):
             row_sums[i, j] += flow[r, j]
 
 
-@inline
-def silence(g, column, n, first, count):
-    """Zero the columns of g that no later step has written: nothing arrives there."""
-    for r in range(first, first + count):
-        row = g[r, column : column + n]
-        for j in range(n):
-            row[j] = 0
+class Device:
+    """The same on a CUDA device."""
+
+    Scan, Upstream = Scan, Upstream
+
+    @staticmethod
+    def layer_forward(x, mask, w, bias, scan, stream, add, h, column, sums):
+        """`layer_forward`; w is W (K, N) itself."""
+        xp, n = namespace(x), bias.shape[2]
+        value = product.value_of(x, mask, w.shape[0])
+        if stream.shape[0]:
+            a = stream[0, 1:]
+        elif h.shape[3] == n:
+            a = h[0, 1:]  # the states take the place of their pre-activations
+        else:
+            a = xp.empty((h.shape[1] - 1, h.shape[2], n), h.dtype)
+        product.multiply(value, w, a, add)
+        scan_on(xp, a, bias[0], scan, h[0], column, sums[0] if sums.shape[0] else sums)
+
+    @staticmethod
+    def layer_backward(
+        x, mask, w, scan, h, column, g, g_column, up, stream, stream_add, gx, add, dw, row_sums, du, carry
+    ):
+        """`layer_backward`; w is W^T (N, K), du (1, R, N)."""
+        xp, n = namespace(x), row_sums.shape[2]
+        delta = xp.empty((h.shape[1] - 1, h.shape[2], n), h.dtype)
+        sums = row_sums[0, : 0 if stream.shape[0] else None]
+        above = g[0, 1:, :, g_column : g_column + n]
+        scan_back_on(above, up, scan, h[0], column, delta, sums, du[0], carry[0])
+        if stream.shape[0]:
+            flow = stream[0, 1:]
+            flow[...] = flow + delta if stream_add else delta
+            row_sums[0] += flow.sum(0)
+            delta = flow
+        product.multiply_transposed(product.value_of(x, mask, dw.shape[1]), delta, dw[0])
+        if gx.shape[0]:
+            product.multiply(delta, w, gx[0, 1:, :, : w.shape[1]], add)

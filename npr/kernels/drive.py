@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import add_moments, gate_of, rows_of, scan_tile, scan_tile_backward, silence
+from npr.arrays import namespace
 from npr.kernels.jit import parallel_kernel
+from npr.kernels.layout import gate_of, rows_of
 from npr.kernels.prefetch import ask_for
+from npr.kernels.scan import add_moments, scan_back_on, scan_on, scan_tile, scan_tile_backward, silence
 
 
 @parallel_kernel
@@ -59,3 +61,27 @@ def drive_backward(scan, h, g, up, gz, add, du, carry):
                         gz_rows[first + r, j] += delta[r, j]
                     else:
                         gz_rows[first + r, j] = delta[r, j]
+
+
+class Device:
+    """The same on a CUDA device."""
+
+    @staticmethod
+    def drive_forward(z, scale, bias, scan, h, column, sums):
+        """`drive_forward`."""
+        xp = namespace(z)
+        a = z[0, 1:] if not scale.shape[0] else scale * z[0, 1:]
+        shift = bias[0] if bias.shape[0] else bias.reshape(0, 0)
+        scan_on(xp, a, shift, scan, h[0], column, sums[0] if sums.shape[0] else sums)
+
+    @staticmethod
+    def drive_backward(scan, h, g, up, gz, add, du, carry):
+        """`drive_backward`."""
+        xp, (rows, n) = namespace(h), carry.shape[1:]
+        above, target = g[0, 1:, :, :n], gz[0, 1:]
+        delta = xp.empty(target.shape, h.dtype) if add else target
+        per_row = xp.zeros((rows, n), h.dtype)
+        scan_back_on(above, up, scan, h[0], 0, delta, xp.empty((0, n), h.dtype), per_row, carry[0])
+        du[0] += per_row.sum(0)
+        if add:
+            target += delta

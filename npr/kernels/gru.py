@@ -1,4 +1,4 @@
-"""The GRU recurrence and its BPTT, on the CPU; its CUDA twin belongs here.
+"""The GRU recurrence and its BPTT.
 
     r, z = sigmoid(a_r), sigmoid(a_z),  a_q = x_t W_in[q] + bias[q] + h_{t-1} W_rec[q]                q = r, z
     reset after:   m = h_{t-1} W_rec[n] + b_rec,  n = tanh(x_t W_in[n] + bias[n] + r * m)
@@ -23,8 +23,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import gate_of, masked_tile, rows_of
+from npr.arrays import namespace
+from npr.kernels import gate_steps, product
 from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.layout import gate_of, masked_tile, rows_of
 from npr.kernels.lines import (
     add_line,
     add_upstream,
@@ -220,3 +222,65 @@ def gru_backward(x, mask, panels_in, panels, after, lengths, tile_steps, states,
             else:
                 products = m_rows[t0 * rows : (t0 + steps) * rows]
                 multiply_transposed(products, rows_of(delta[N])[: steps * rows], grads.W_rec[s, N])
+
+
+class Device:
+    """The same on a CUDA device; w_in and w (3, ...) are the matrices of r, z, n, backwards the transposed ones."""
+
+    GRUStates, GRUGrads = GRUStates, GRUGrads
+
+    @staticmethod
+    def gru_forward(x, mask, w_in, bias, w, after, lengths, tile_steps, states):
+        """`gru_forward`."""
+        h, gates = (part[0] for part in states)
+        (rows, n), length, after = h.shape[1:], lengths[0], int(after)
+        value = product.value_of(x, mask, w_in.shape[1])
+        for q in range(3):
+            product.multiply(value, w_in[q], gates[q], False)
+        reset, state = (k.each(rows * n, h.dtype) for k in (gate_steps.gru_reset, gate_steps.gru_state))
+        for t in range(h.shape[0] - 1):
+            before, now = h[t], gates[:, t]
+            now[R] += before @ w[R]
+            now[Z] += before @ w[Z]
+            if after:
+                now[E] = before @ w[N]
+            reset(now[R], now[Z], now[E], bias[0], after, before)
+            if not after:
+                now[N] += now[E] @ w[N]
+            state(now[R], now[Z], now[N], now[E], bias[0], after, length, t, before, h[t + 1])
+
+    @staticmethod
+    def gru_backward(x, mask, w_in, w, after, lengths, tile_steps, states, g, g_mask, first, gx, grads, kept):
+        """`gru_backward`."""
+        h, gates = (part[0] for part in states)
+        (rows, n), length, dh, after = h.shape[1:], lengths[0], grads.dh[0], int(after)
+        delta = namespace(x).zeros(gates.shape, h.dtype)
+        gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
+        kernels = gate_steps.gru_state_backward, gate_steps.gru_reset_backward
+        state, reset = (kernel.each(rows * n, h.dtype) for kernel in kernels)
+        for t in reversed(range(h.shape[0] - 1)):
+            r, z, new, m = gates[:, t]
+            errors, above, silent = delta[:, t], g[0, t + 1, :, :n], int(t < first)
+            state(r, z, new, m, above, silent, gate, after, length, t, h[t], dh, errors)
+            if not after:
+                errors[E] = errors[N] @ w[N]
+                reset(r, errors[E], h[t], length, t, dh, errors[R])
+            dh += errors[R] @ w[R] + errors[Z] @ w[Z]
+            if after:
+                dh += errors[E] @ w[N]
+        _sum_up(x, mask, w_in, after, states, gx, grads, delta)
+
+
+def _sum_up(x, mask, w_in, after, states, gx, grads, delta):
+    """Gradients from delta (4, T, R, N) of all steps, on the device."""
+    h, gates = (part[0] for part in states)
+    value = product.value_of(x, mask, w_in.shape[2])
+    for q in range(3):
+        product.multiply_transposed(value, delta[q], grads.W_in[0, q])
+        if gx.shape[0]:
+            product.multiply(delta[q], w_in[q], gx[0, 1:, :, : w_in.shape[2]], q > 0)
+    pairs = (h[:-1], delta[R]), (h[:-1], delta[Z]), (h[:-1], delta[E]) if after else (gates[E], delta[N])
+    for q, (left, right) in enumerate(pairs):
+        product.multiply_transposed(left, right, grads.W_rec[0, q])
+    for q in range(4 if after else 3):
+        grads.row_sums[0, q] += delta[q].sum(0)

@@ -1,12 +1,14 @@
-"""Time-major batches (T, B, F) to slices (S, T+1, R, F) and back, on all threads; its CUDA twin belongs here.
+"""Time-major batches (T, B, F) to slices (S, T+1, R, F) and back, on all threads, and slices as matrices.
 
 A large array moves as fast as memory allows only if every thread moves a part of it, fresh pages above all.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from numba import prange
 
+from npr.kernels.cuda_target import cuda, cuda_kernel, real
 from npr.kernels.jit import inline, parallel_kernel
 
 
@@ -55,3 +57,56 @@ def join(x, lengths, out):
                     _copy(x[s, t + 1, r], out[t, s * rows + r])
                 else:
                     out[t, s * rows + r] = 0
+
+
+@inline
+def masked_tile(x, mask, t0, steps, scratch):
+    """First K columns of x for a tile of steps, multiplied by the mask (R, K) where there is one."""
+    rows, width = scratch.shape[0] // steps, scratch.shape[1]
+    first = (t0 + 1) * rows
+    if mask.shape[0] == 0:
+        return x[first : first + steps * rows, :width]
+    for t in range(steps):
+        for i in range(rows):
+            for k in range(width):
+                scratch[t * rows + i, k] = x[first + t * rows + i, k] * mask[i, k]
+    return scratch[:, :width]
+
+
+@inline
+def rows_of(buffer):
+    """One slice (T+1, R, C) as a matrix ((T+1) * R, C)."""
+    return buffer.reshape(buffer.shape[0] * buffer.shape[1], buffer.shape[2])
+
+
+@inline
+def gate_of(mask, s, width):
+    """Mask (R, K) of one slice, or an empty array where there is none."""
+    return mask[s] if mask.shape[0] else np.empty((0, width), mask.dtype)
+
+
+@cuda_kernel
+def copy_valid(x, lengths, out):
+    """out (T, R, F) <- x (T, R, F), zero after the end of a sequence; one thread for each entry."""
+    p = cuda.grid(1)
+    times, rows, width = x.shape
+    if p < times * rows * width:
+        t = p // (rows * width)
+        i = (p - t * rows * width) // width
+        k = p % width
+        out[t, i, k] = x[t, i, k] if t < lengths[i] else real(0)
+
+
+class Device:
+    """The same on a CUDA device, where a slice is a batch."""
+
+    @staticmethod
+    def split(x, lengths, out):
+        """`split`."""
+        out[0, 0] = 0
+        copy_valid.each(x.size, x.dtype)(x, lengths[0], out[0, 1:])
+
+    @staticmethod
+    def join(x, lengths, out):
+        """`join`."""
+        copy_valid.each(out.size, x.dtype)(x[0, 1:], lengths[0], out)

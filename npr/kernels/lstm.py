@@ -1,4 +1,4 @@
-"""The LSTM recurrence and its BPTT, on the CPU; its CUDA twin belongs here.
+"""The LSTM recurrence and its BPTT.
 
     a_q = x_t W_in[q] + bias[q] + h_{t-1} W_rec[q]                      q = i, f, g, o; a_o also + c_t V
     i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);  g = tanh(a_g)
@@ -25,8 +25,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import gate_of, masked_tile, rows_of
+from npr.arrays import namespace
+from npr.kernels import gate_steps, product
 from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.layout import gate_of, masked_tile, rows_of
 from npr.kernels.lines import add_line, add_upstream, clear_ended, copy_ended
 from npr.kernels.pointwise import tanh
 from npr.kernels.tile import multiply, multiply_transposed
@@ -222,3 +224,48 @@ def lstm_backward(x, mask, panels_in, panels, peephole, lengths, tile_steps, sta
             if peephole.shape[0]:
                 cells = c_rows[begin : begin + steps * rows]
                 multiply_transposed(cells, errors[:, 3 * n :], grads.peephole[s])
+
+
+class Device:
+    """The same on a CUDA device: one product and two kernels a step; w_in, w and peephole are the matrices, backwards
+    the transposed ones."""
+
+    LSTMStates, LSTMGrads = LSTMStates, LSTMGrads
+
+    @staticmethod
+    def lstm_forward(x, mask, w_in, bias, w, peephole, lengths, tile_steps, states):
+        """`lstm_forward`."""
+        h, c, gates = (part[0] for part in states)
+        (rows, n), length = h.shape[1:], lengths[0]
+        product.multiply(product.value_of(x, mask, w_in.shape[0]), w_in, gates, False)
+        cell, output = (k.each(rows * n, h.dtype) for k in (gate_steps.lstm_cell, gate_steps.lstm_output))
+        for t, now in enumerate(gates):
+            now += h[t] @ w
+            cell(now, bias[0], length, t, c[t], c[t + 1])
+            if peephole.shape[0]:
+                now[:, 3 * n :] += c[t + 1] @ peephole
+            output(now, bias[0], length, t, c[t + 1], h[t], h[t + 1])
+
+    @staticmethod
+    def lstm_backward(x, mask, w_in, w, peephole, lengths, tile_steps, states, g, g_mask, first, gx, grads, kept):
+        """`lstm_backward`."""
+        h, c, gates = (part[0] for part in states)
+        times, (rows, n), length = gates.shape[0], h.shape[1:], lengths[0]
+        dh, dc, delta = grads.dh[0], grads.dc[0], namespace(x).empty(gates.shape, h.dtype)
+        gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
+        kernels = gate_steps.lstm_output_backward, gate_steps.lstm_cell_backward
+        output, cell = (kernel.each(rows * n, h.dtype) for kernel in kernels)
+        for t in reversed(range(times)):
+            above, silent = g[0, t + 1, :, :n], int(t < first)
+            output(gates[t], c[t + 1], above, silent, gate, length, t, dh, dc, delta[t])
+            if peephole.shape[0]:
+                dc += delta[t][:, 3 * n :] @ peephole
+            cell(gates[t], c[t], length, t, dc, delta[t])
+            dh += delta[t] @ w
+        grads.row_sums[0] += delta.sum(0)
+        product.multiply_transposed(h[:-1], delta, grads.W_rec[0])
+        product.multiply_transposed(product.value_of(x, mask, w_in.shape[1]), delta, grads.W_in[0])
+        if gx.shape[0]:
+            product.multiply(delta, w_in, gx[0, 1:, :, : w_in.shape[1]], False)
+        if peephole.shape[0]:
+            product.multiply_transposed(c[1:], delta[..., 3 * n :], grads.peephole[0])

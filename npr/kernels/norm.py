@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from npr.arrays import namespace
+from npr.kernels.cuda_target import cuda, cuda_kernel
 from npr.kernels.jit import parallel_kernel
 
 
@@ -55,3 +57,60 @@ def step_affine_backward(g, mask, lengths, x, gain, lean, offset):
                     if valid:
                         value += lean[t, j] * x[s, t + 1, i, j] + offset[t, j]
                     g[s, t + 1, i, j] = value
+
+
+@cuda_kernel
+def scale_steps(x, scale, shift, y):
+    """y (T, R, N) = scale_t * x + shift_t, one thread for each entry; scale and shift (T, N)."""
+    p = cuda.grid(1)
+    times, rows, n = x.shape
+    if p < times * rows * n:
+        t = p // (rows * n)
+        i = (p - t * rows * n) // n
+        j = p % n
+        y[t, i, j] = scale[t, j] * x[t, i, j] + shift[t, j]
+
+
+@cuda_kernel
+def scale_steps_backward(g, mask, lengths, x, gain, lean, offset):
+    """In place g (T, R, N) <- gain_t * (mask * g) + [step is valid] (lean_t * x + offset_t), one thread an entry."""
+    p = cuda.grid(1)
+    times, rows, n = x.shape
+    if p < times * rows * n:
+        t = p // (rows * n)
+        i = (p - t * rows * n) // n
+        j = p % n
+        value = g[t, i, j]
+        if mask.shape[0]:
+            value *= mask[i, j]
+        value *= gain[t, j]
+        if t < lengths[i]:
+            value += lean[t, j] * x[t, i, j] + offset[t, j]
+        g[t, i, j] = value
+
+
+class Device:
+    """The same on a CUDA device."""
+
+    @staticmethod
+    def step_sums(p, q, mask, lengths, sums):
+        """`step_sums`, a step at a time: in double all of them would take twice the memory of the states."""
+        xp, n = namespace(p), sums.shape[3]
+        valid = lengths[0] > xp.arange(sums.shape[2])[:, None]
+        factor = valid[..., None] * mask[0] if mask.shape[0] else valid[..., None]
+        for t in range(sums.shape[2]):
+            value = factor[t] * p[0, t + 1, :, :n].astype(np.float64)
+            sums[0, 0, t] = value.sum(0)
+            sums[0, 1, t] = (value * q[0, t + 1, :, :n]).sum(0)
+
+    @staticmethod
+    def step_affine(x, scale, shift, y):
+        """`step_affine`."""
+        scale_steps.each(x[0, 1:].size, x.dtype)(x[0, 1:], scale, shift, y[0, 1:])
+
+    @staticmethod
+    def step_affine_backward(g, mask, lengths, x, gain, lean, offset):
+        """`step_affine_backward`."""
+        gate = mask[0] if mask.shape[0] else mask.reshape(0, 0)
+        above = g[0, 1:]
+        scale_steps_backward.each(above.size, g.dtype)(above, gate, lengths[0], x[0, 1:], gain, lean, offset)

@@ -27,28 +27,24 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import gate_of, masked_tile, rows_of, silence
-from npr.kernels.jit import inline, parallel_kernel
+from npr.arrays import namespace
+from npr.kernels import product
+from npr.kernels.cuda_target import cuda, cuda_kernel, real, target
+from npr.kernels.jit import parallel_kernel
+from npr.kernels.layout import gate_of, masked_tile, rows_of
 from npr.kernels.pointwise import eunn_modrelu, eunn_modrelu_backward
+from npr.kernels.rotate import (
+    Rotations,
+    rotate,
+    rotate_backward,
+    rotate_shared,
+    rotate_shared_backward,
+    thread_and_threads,
+)
+from npr.kernels.scan import silence
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
-
-
-class Rotations(NamedTuple):
-    """Coefficients of Rot and f, and how the batch is cut; L layers of up to m = n/2 pairs."""
-
-    cos: Array  # (L, m) of theta
-    sin: Array  # (L, m)
-    cos_phase: Array  # (L, m) of phi
-    sin_phase: Array  # (L, m)
-    cos_last: Array  # (n,) of omega
-    sin_last: Array  # (n,)
-    offset: Array  # (n,) the b of f
-    lengths: Array  # (S, R) int64
-    steps: int  # time steps of one tile
-    fft: bool
-    real: bool
 
 
 class RotationGrads(NamedTuple):
@@ -59,133 +55,6 @@ class RotationGrads(NamedTuple):
     phi: Array  # (S, L, m)
     omega: Array  # (S, n)
     offset: Array  # (S, n)
-
-
-@inline
-def _turn(re, im, cos, sin):
-    """In place (re + i im) e^{i angle}."""
-    for j in range(re.shape[0]):
-        r = cos[j] * re[j] - sin[j] * im[j]
-        im[j] = sin[j] * re[j] + cos[j] * im[j]
-        re[j] = r
-
-
-@inline
-def _mix(p, q, w, cos, sin):
-    """p, q <- cos p - sin w, sin p + cos w. One array is written per loop: with more LLVM does not vectorise."""
-    for j in range(p.shape[0]):
-        q[j] = sin[j] * p[j] + cos[j] * w[j]
-    for j in range(p.shape[0]):
-        p[j] = cos[j] * p[j] - sin[j] * w[j]
-
-
-@inline
-def _unmix(p, q, w, cos, sin):
-    """The inverse: w <- cos q - sin p, p <- cos p + sin q."""
-    for j in range(p.shape[0]):
-        w[j] = cos[j] * q[j] - sin[j] * p[j]
-    for j in range(p.shape[0]):
-        p[j] = cos[j] * p[j] + sin[j] * q[j]
-
-
-@inline
-def _phase(re, im, cos, sin, out_re, out_im):
-    """out = (re + i im) e^{i angle}."""
-    for j in range(re.shape[0]):
-        out_re[j] = cos[j] * re[j] - sin[j] * im[j]
-    for j in range(re.shape[0]):
-        out_im[j] = sin[j] * re[j] + cos[j] * im[j]
-
-
-@inline
-def _unphase(re, im, cos, sin, out_re, out_im):
-    """out = (re + i im) e^{-i angle}."""
-    for j in range(re.shape[0]):
-        out_re[j] = cos[j] * re[j] + sin[j] * im[j]
-    for j in range(re.shape[0]):
-        out_im[j] = cos[j] * im[j] - sin[j] * re[j]
-
-
-@inline
-def _shuffle(x, spare):
-    """Perfect shuffle: 0, m, 1, m + 1, ..."""
-    m = x.shape[0] // 2
-    for j in range(m):
-        spare[2 * j] = x[j]
-        spare[2 * j + 1] = x[m + j]
-    x[:] = spare
-
-
-@inline
-def _unshuffle(x, spare):
-    """The inverse of `_shuffle`."""
-    m = x.shape[0] // 2
-    for j in range(m):
-        spare[j] = x[2 * j]
-        spare[m + j] = x[2 * j + 1]
-    x[:] = spare
-
-
-@inline
-def _places(layer, n, fft):
-    """Where the p and the q of a layer begin, and how many pairs there are."""
-    m = n // 2
-    if fft or layer % 2 == 0:
-        return 0, m, m
-    return m, 1, m - 1
-
-
-@inline
-def rotate(re, im, rot, w, spare):
-    """In place Rot of one row; w (2, m) and spare (n,) are scratch."""
-    n = re.shape[0]
-    for layer in range(rot.cos.shape[0]):
-        p, q, m = _places(layer, n, rot.fft)
-        cos, sin = rot.cos[layer, :m], rot.sin[layer, :m]
-        w_re, w_im = w[0, :m], w[1, :m]
-        _phase(re[q : q + m], im[q : q + m], rot.cos_phase[layer], rot.sin_phase[layer], w_re, w_im)
-        _mix(re[p : p + m], re[q : q + m], w_re, cos, sin)
-        _mix(im[p : p + m], im[q : q + m], w_im, cos, sin)
-        if rot.fft:
-            _shuffle(re, spare)
-            _shuffle(im, spare)
-    _turn(re, im, rot.cos_last, rot.sin_last)
-
-
-@inline
-def rotate_backward(re, im, g_re, g_im, rot, w, v, spare, d_theta, d_phi, d_omega):
-    """Undo `rotate` on the row (re, im) and carry the gradient g through; w and v (2, m), spare (n,) are scratch."""
-    n = re.shape[0]
-    for j in range(n):
-        d_omega[j] += g_im[j] * re[j] - g_re[j] * im[j]
-    for part_re, part_im in ((re, im), (g_re, g_im)):
-        for j in range(n):
-            r = rot.cos_last[j] * part_re[j] + rot.sin_last[j] * part_im[j]
-            part_im[j] = rot.cos_last[j] * part_im[j] - rot.sin_last[j] * part_re[j]
-            part_re[j] = r
-    layers = rot.cos.shape[0]
-    for k in range(layers):
-        layer = layers - 1 - k
-        if rot.fft:
-            for row in (re, im, g_re, g_im):
-                _unshuffle(row, spare)
-        p, q, m = _places(layer, n, rot.fft)
-        cos, sin = rot.cos[layer, :m], rot.sin[layer, :m]
-        w_re, w_im, v_re, v_im = w[0, :m], w[1, :m], v[0, :m], v[1, :m]
-        turned, phased = d_theta[layer], d_phi[layer]
-        for row, g in ((re, g_re), (im, g_im)):
-            x_p, x_q, g_p, g_q = row[p : p + m], row[q : q + m], g[p : p + m], g[q : q + m]
-            for j in range(m):
-                turned[j] += g_q[j] * x_p[j] - g_p[j] * x_q[j]
-        _unmix(re[p : p + m], re[q : q + m], w_re, cos, sin)
-        _unmix(im[p : p + m], im[q : q + m], w_im, cos, sin)
-        _unmix(g_re[p : p + m], g_re[q : q + m], v_re, cos, sin)
-        _unmix(g_im[p : p + m], g_im[q : q + m], v_im, cos, sin)
-        for j in range(m):
-            phased[j] += v_im[j] * w_re[j] - v_re[j] * w_im[j]
-        cos, sin = rot.cos_phase[layer], rot.sin_phase[layer]
-        _unphase(w_re, w_im, cos, sin, re[q : q + m], im[q : q + m])
-        _unphase(v_re, v_im, cos, sin, g_re[q : q + m], g_im[q : q + m])
 
 
 @parallel_kernel
@@ -278,3 +147,135 @@ def rotations_matrix(rot, out):
         out[k] = 0
         out[k, k] = 1
         rotate(out[k, :n], out[k, n:], rot, w, spare)
+
+
+@cuda_kernel
+def sequence_forward(z, table, layers, fft, offset, complex_too, lengths, h):
+    """States h (T+1, R, 2n) from pre-activations z (T, R, 2n) without their rotated part, a block for each sequence."""
+    start, step = thread_and_threads()
+    n, i = offset.shape[0], 0 + cuda.blockIdx.x
+    shared = cuda.shared.array(0, real)
+    row, spare, out = shared[: 2 * n], shared[2 * n : 4 * n], cuda.local.array(2, real)
+    for j in range(start, n, step):
+        row[j], row[n + j] = h[0, i, j], h[0, i, n + j]
+    cuda.syncthreads()
+    for t in range(z.shape[0]):
+        if t < lengths[i]:
+            rotate_shared(row, spare, table, layers, fft)
+            for j in range(start, n, step):
+                row[j] += z[t, i, j]
+                row[n + j] += z[t, i, n + j]
+                eunn_modrelu(row[j : j + 1], row[n + j : n + j + 1], offset[j : j + 1], complex_too == 0, out)
+                row[j], row[n + j] = out[0], out[1]
+        for j in range(start, n, step):
+            h[t + 1, i, j], h[t + 1, i, n + j] = row[j], row[n + j]
+        cuda.syncthreads()
+
+
+@cuda_kernel
+def sequence_backward(z, table, layers, fft, offset, complex_too, lengths, h, g, first, gate, carry, sums, d_offset):
+    """z becomes delta, all (T, R, 2n); see `rotate_shared_backward` for sums (R, layers + 1, 2, m). d_offset (R, n)."""
+    start, step = thread_and_threads()
+    n, i = offset.shape[0], 0 + cuda.blockIdx.x
+    shared = cuda.shared.array(0, real)
+    row, spare = shared[: 2 * n], shared[2 * n : 4 * n]
+    back = shared[4 * n : 6 * n]
+    for j in range(start, n, step):
+        back[j], back[n + j] = carry[i, j], carry[i, n + j]
+    for q in range(z.shape[0]):
+        t = z.shape[0] - 1 - q
+        if t >= lengths[i]:
+            for j in range(start, 2 * n, step):
+                z[t, i, j] = real(0)
+            continue
+        for j in range(start, n, step):
+            row[j], row[n + j] = h[t, i, j], h[t, i, n + j]
+        cuda.syncthreads()
+        rotate_shared(row, spare, table, layers, fft)
+        for j in range(start, n, step):
+            if t >= first:
+                back[j] += gate[i, j] * g[t, i, j] if gate.shape[0] else g[t, i, j]
+            spare[j], spare[n + j] = row[j] + z[t, i, j], row[n + j] + z[t, i, n + j]
+            eunn_modrelu_backward(
+                spare[j : j + 1], spare[n + j : n + j + 1], offset[j : j + 1], complex_too == 0,
+                back[j : j + 1], back[n + j : n + j + 1], d_offset[i, j : j + 1],
+            )  # fmt: skip
+            z[t, i, j], z[t, i, n + j] = back[j], back[n + j]
+        cuda.syncthreads()
+        rotate_shared_backward(row, back, spare, table, layers, fft, sums[i])
+    cuda.syncthreads()
+    for j in range(start, n, step):
+        carry[i, j], carry[i, n + j] = back[j], back[n + j]
+
+
+@cuda_kernel
+def matrix_rows(table, layers, fft, out):
+    """`rotations_matrix`, a block for each row."""
+    start, step = thread_and_threads()
+    n, i = out.shape[0] // 2, 0 + cuda.blockIdx.x
+    shared = cuda.shared.array(0, real)
+    row, spare = shared[: 2 * n], shared[2 * n : 4 * n]
+    for j in range(start, n, step):
+        row[j], row[n + j] = real(1 if i == j else 0), real(1 if i == n + j else 0)
+    cuda.syncthreads()
+    rotate_shared(row, spare, table, layers, fft)
+    for j in range(start, n, step):
+        out[i, j], out[i, n + j] = row[j], row[n + j]
+
+
+def _table(rot):
+    """(L + 1, 4, m): cos and sin of theta and of phi of every layer, and behind them those of omega."""
+    xp, (layers, m) = namespace(rot.cos), rot.cos.shape
+    table = xp.empty((layers + 1, 4, m), rot.cos.dtype)
+    for k, part in enumerate((rot.cos, rot.sin, rot.cos_phase, rot.sin_phase)):
+        table[:layers, k] = part
+    table[layers, :2], table[layers, 2:] = rot.cos_last.reshape(2, m), rot.sin_last.reshape(2, m)
+    return table
+
+
+class Device:
+    """The same on a CUDA device; w is U (K, 2n) itself and w_back its transpose."""
+
+    Rotations, RotationGrads = Rotations, RotationGrads
+
+    @staticmethod
+    def _blocks(kernel, count, n, rows, dtype):
+        return kernel.blocks(count, min(target().threads, max(1, n // 2)), dtype, rows * n * dtype.itemsize)
+
+    @classmethod
+    def rotations_forward(cls, x, mask, w, rot, h):
+        """`rotations_forward`."""
+        (rows, wide), n = h.shape[2:], h.shape[3] // 2
+        z = namespace(x).empty((h.shape[1] - 1, rows, wide), h.dtype)
+        product.multiply(product.value_of(x, mask, w.shape[0]), w, z, False)
+        choices = _table(rot), rot.cos.shape[0], int(rot.fft), rot.offset, int(not rot.real)
+        cls._blocks(sequence_forward, rows, n, 4, h.dtype)(z, *choices, rot.lengths[0], h[0])
+
+    @classmethod
+    def rotations_backward(cls, x, mask, w, w_back, rot, h, g, g_mask, first, gx, grads, carry):
+        """`rotations_backward`."""
+        xp, (rows, wide), n, (layers, m) = namespace(x), h.shape[2:], h.shape[3] // 2, rot.cos.shape
+        delta = xp.empty((h.shape[1] - 1, rows, wide), h.dtype)
+        value = product.value_of(x, mask, w.shape[0])
+        product.multiply(value, w, delta, False)
+        sums, d_offset = xp.zeros((rows, layers + 1, 2, m), h.dtype), xp.zeros((rows, n), h.dtype)
+        gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
+        choices = _table(rot), layers, int(rot.fft), rot.offset, int(not rot.real)
+        cls._blocks(sequence_backward, rows, n, 6, h.dtype)(
+            delta, *choices, rot.lengths[0], h[0], g[0, 1:], first, gate, carry[0], sums, d_offset
+        )
+        total = sums.sum(0)
+        grads.theta[0] += total[:layers, 0]
+        grads.phi[0] += total[:layers, 1]
+        grads.omega[0] += total[layers].reshape(n)
+        grads.offset[0] += d_offset.sum(0)
+        product.multiply_transposed(value, delta, grads.weight[0])
+        if gx.shape[0]:
+            product.multiply(delta, w_back, gx[0, 1:, :, : w_back.shape[1]], False)
+
+    @classmethod
+    def rotations_matrix(cls, rot, out):
+        """`rotations_matrix`."""
+        n = out.shape[0] // 2
+        table = _table(rot)
+        cls._blocks(matrix_rows, 2 * n, n, 4, out.dtype)(table, rot.cos.shape[0], int(rot.fft), out)

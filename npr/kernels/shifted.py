@@ -1,4 +1,4 @@
-"""The shifted stream of ResRNN and its BPTT, on the CPU; its CUDA twin belongs here.
+"""The shifted stream of ResRNN and its BPTT.
 
 Slice-major like `dense.py`: a thread takes one slice of the batch through all steps. With input width D, state width
 N, stream width n = D + N, output width O and gain = 1 - linearity:
@@ -24,8 +24,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import rows_of
+from npr.arrays import namespace
+from npr.kernels import product
+from npr.kernels.cuda_target import cuda, cuda_kernel, real
 from npr.kernels.jit import inline, parallel_kernel
+from npr.kernels.layout import rows_of
 from npr.kernels.lines import add_line
 from npr.kernels.tile import multiply, multiply_transposed
 
@@ -196,3 +199,96 @@ def shifted_backward(panels_1, panels_2, stream, r, z, gy, first, gx, dw_1, dw_2
             multiply_transposed(z_rows[begin:end], df[: steps * rows], dw_2[s])
             multiply_transposed(r_rows[begin:end], da[: steps * rows], dw_1[s])
         _copy_columns(dr, shift, carry[s], 0, n - shift)
+
+
+@cuda_kernel
+def relu_rows(z, bias):
+    """z = max(z + bias, 0), both (R, n), a thread for each entry."""
+    p = cuda.grid(1)
+    rows, n = z.shape
+    if p < rows * n:
+        i = p // n
+        j = p - i * n
+        value = z[i, j] + bias[i, j]
+        z[i, j] = real(0) if value < real(0) else value
+
+
+@cuda_kernel
+def stream_rows(r, f, bias, linearity, gain, shift, lengths, t, y, after):
+    """s = linearity r + gain (f + bias), all (R, n): its last columns into y (R, O), the others `shift` columns to the
+    right into the next step's r; a thread for each entry."""
+    p = cuda.grid(1)
+    rows, n = r.shape
+    if p < rows * n:
+        i = p // n
+        j = p - i * n
+        s = linearity * r[i, j] + gain * (f[i, j] + bias[i, j])
+        first = n - y.shape[1]
+        if j >= first:
+            y[i, j - first] = s
+        if j + shift < n:
+            after[i, j + shift] = s if t < lengths[i] else r[i, j + shift]
+
+
+@cuda_kernel
+def error_rows(back, shift, gy, silent, gain, linearity, lengths, t, df, dr):
+    """e = [dL/dh_t | 0] + [0 | gy] with dL/dh_t behind `shift` columns of back (R, n); df = gain e, dr = linearity e. A
+    row that has ended only hands dL/dh on. A thread for each entry."""
+    p = cuda.grid(1)
+    rows, n = back.shape
+    if p < rows * n:
+        i = p // n
+        j = p - i * n
+        first = n - gy.shape[1]
+        if t < lengths[i]:
+            e = back[i, j + shift] if j + shift < n else real(0)
+            if j >= first and silent == 0:
+                e += gy[i, j - first]
+            df[i, j] = gain * e
+            dr[i, j] = linearity * e
+        else:
+            df[i, j] = real(0)
+            dr[i, j] = back[i, j] if j >= shift else real(0)
+
+
+class Device:
+    """The same on a CUDA device: two products and two kernels a step; w_1 and w_2 are the matrices, backwards the
+    transposed ones."""
+
+    Stream = Stream
+
+    @staticmethod
+    def shifted_forward(x, w_1, bias_1, w_2, bias_2, stream, r, z, y):
+        """`shifted_forward`."""
+        (rows, n), dtype, D = r.shape[2:], r.dtype, x.shape[3]
+        linearity, gain = dtype.type(stream.linearity), dtype.type(stream.gain)
+        relu, step = relu_rows.each(rows * n, dtype), stream_rows.each(rows * n, dtype)
+        for t in range(r.shape[1] - 1):
+            now, after = r[0, t], r[0, t + 1]
+            now[:, :D] = x[0, t + 1]
+            z[0, t] = now @ w_1
+            relu(z[0, t], bias_1)
+            step(now, z[0, t] @ w_2, bias_2, linearity, gain, D, stream.lengths[0], t, y[0, t + 1], after)
+
+    @staticmethod
+    def shifted_backward(w_1, w_2, stream, r, z, gy, first, gx, dw_1, dw_2, sums_1, sums_2, carry):
+        """`shifted_backward`."""
+        times, (rows, n), dtype, xp = r.shape[1] - 1, r.shape[2:], r.dtype, namespace(r)
+        D = n - carry.shape[2]
+        linearity, gain = dtype.type(stream.linearity), dtype.type(stream.gain)
+        df, da = xp.empty((times, rows, n), dtype), xp.empty((times, rows, n), dtype)
+        back, dr = xp.zeros((rows, n), dtype), xp.empty((rows, n), dtype)
+        back[:, D:] = carry[0]
+        step = error_rows.each(rows * n, dtype)
+        for t in reversed(range(times)):
+            step(back, D, gy[0, t + 1], int(t < first), gain, linearity, stream.lengths[0], t, df[t], dr)
+            da[t] = (df[t] @ w_2) * (z[0, t] > 0)
+            dr += da[t] @ w_1
+            if gx.shape[0]:
+                gx[0, t + 1, :, :D] = dr[:, :D]
+            back, dr = dr, back
+        product.multiply_transposed(z[0, :-1], df, dw_2[0])
+        product.multiply_transposed(r[0, :-1], da, dw_1[0])
+        sums_1[0] += da.sum(0)
+        sums_2[0] += df.sum(0)
+        carry[0] = back[:, D:]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from npr.kernels.diagonal import Scan, Upstream, rows_of, scan_tile, scan_tile_backward
 from npr.kernels.jit import parallel_kernel
+from npr.kernels.layout import rows_of
+from npr.kernels.scan import Scan, Upstream, scan_tile, scan_tile_backward
 from npr.kernels.tile import multiply, multiply_transposed
 
 

@@ -10,8 +10,13 @@ in a few milliseconds; so the result cannot depend on the number of threads.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
+from npr.arrays import namespace
+from npr.kernels.cuda_target import cuda, cuda_kernel
 from npr.kernels.jit import inline, kernel
 
 Array = np.ndarray
@@ -51,12 +56,12 @@ def _rmsprop(p, g, sq, v, row, c):
         for i in range(p.size):
             slope = g[i] + coupled * p[i]
             sq[i] = alpha * sq[i] + rest * (slope * slope)
-            p[i] -= rate * (slope / (np.sqrt(sq[i] + inside) + outside)) + decoupled * p[i]
+            p[i] -= rate * (slope / (math.sqrt(sq[i] + inside) + outside)) + decoupled * p[i]
         return
     for i in range(p.size):
         slope = g[i] + coupled * p[i]
         sq[i] = alpha * sq[i] + rest * (slope * slope)
-        v[i] = momentum * v[i] + before * (slope / (np.sqrt(sq[i] + inside) + outside))
+        v[i] = momentum * v[i] + before * (slope / (math.sqrt(sq[i] + inside) + outside))
         p[i] -= after * v[i] + decoupled * p[i]
 
 
@@ -79,7 +84,7 @@ def _adam(p, g, m, v, row, c):
         slope = g[i] + coupled * p[i]
         m[i] = beta1 * m[i] + rest1 * slope
         v[i] = beta2 * v[i] + rest2 * (slope * slope)
-        p[i] -= rate * (m[i] / (correction * np.sqrt(v[i]) + eps)) + decoupled * p[i]
+        p[i] -= rate * (m[i] / (correction * math.sqrt(v[i]) + eps)) + decoupled * p[i]
 
 
 @kernel
@@ -103,3 +108,70 @@ def sum_of_squares(g: Array) -> float:
     for k in range(LANES):
         total += lanes[k]
     return total
+
+
+@cuda_kernel
+def sgd_each(p, g, v, rate, coupled, decoupled, c):
+    """`sgd` of one segment, a thread for each parameter."""
+    i = cuda.grid(1)
+    if i < p.size:
+        _sgd(p[i : i + 1], g[i : i + 1], v[i : i + 1], (rate, coupled, decoupled), c[0])
+
+
+@cuda_kernel
+def rmsprop_each(p, g, sq, v, rate, coupled, decoupled, c):
+    """`rmsprop` of one segment, a thread for each parameter."""
+    i = cuda.grid(1)
+    if i < p.size:
+        _rmsprop(p[i : i + 1], g[i : i + 1], sq[i : i + 1], v[i : i + 1], (rate, coupled, decoupled), c)
+
+
+@cuda_kernel
+def adam_each(p, g, m, v, rate, coupled, decoupled, c):
+    """`adam` of one segment, a thread for each parameter."""
+    i = cuda.grid(1)
+    if i < p.size:
+        _adam(p[i : i + 1], g[i : i + 1], m[i : i + 1], v[i : i + 1], (rate, coupled, decoupled), c)
+
+
+class Host:
+    """The kernels of the processor by name."""
+
+    sgd, rmsprop, adam, sum_of_squares = (staticmethod(f) for f in (sgd, rmsprop, adam, sum_of_squares))
+
+
+def _on_device(kernel, flat, bounds, table, c):
+    """Launch a kernel for every segment of flat arrays; bounds, table and c lie on the host."""
+    c = namespace(flat[0]).asarray(c)
+    for s in range(table.shape[0]):
+        part = slice(int(bounds[s]), int(bounds[s + 1]))
+        kernel.each(part.stop - part.start, flat[0].dtype)(*(array[part] for array in flat), *table[s], c)
+
+
+class Device:
+    """The same on a CUDA device."""
+
+    @staticmethod
+    def sgd(p, g, v, bounds, table, c):
+        """`sgd`."""
+        _on_device(sgd_each, (p, g, v), bounds, table, c)
+
+    @staticmethod
+    def rmsprop(p, g, sq, v, bounds, table, c):
+        """`rmsprop`."""
+        _on_device(rmsprop_each, (p, g, sq, v), bounds, table, c)
+
+    @staticmethod
+    def adam(p, g, m, v, bounds, table, c):
+        """`adam`."""
+        _on_device(adam_each, (p, g, m, v), bounds, table, c)
+
+    @staticmethod
+    def sum_of_squares(g):
+        """`sum_of_squares`, by the library of the device."""
+        return float(namespace(g).square(g.astype(np.float64)).sum())
+
+
+def kernels_for(flat: Array) -> Any:
+    """The kernels that work where an array lies."""
+    return Host if namespace(flat) is np else Device

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npr.arrays import namespace
 from npr.layers.linear import Linear
 from npr.params import Array, Params, prefixed
 
@@ -43,7 +44,8 @@ class Chain:
     def collapse(self, params: Params) -> Collapsed:
         """The one map, in the dtype of the parameters."""
         W, products, shifts = params["0.W"], [], []
-        P, c = np.eye(self.widths[0], dtype=W.dtype), np.zeros(self.widths[0], W.dtype)
+        xp = namespace(W)
+        P, c = xp.eye(self.widths[0], dtype=W.dtype), xp.zeros(self.widths[0], W.dtype)
         weights = [params[f"{k}.W"] for k in range(len(self.widths) - 1)]
         for k, W in enumerate(weights):
             products.append(P)

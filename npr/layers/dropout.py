@@ -30,4 +30,4 @@ def draw_factors(run: Pass, rate: float, shape: tuple[int, int]) -> Array | None
     if rng is None:
         raise ConfigError("dropout needs a random generator: pass Context(rng=numpy.random.default_rng(seed))")
     kept = rng.random(shape, np.float32) >= rate
-    return kept.astype(run.dtype) / run.dtype.type(1.0 - rate)
+    return run.context.backend.put(kept.astype(run.dtype) / run.dtype.type(1.0 - rate))

@@ -49,8 +49,8 @@ class Embedding:
     def forward(self, run: Pass, params: Params, x: Array) -> tuple[EmbeddingCache, Signal]:
         """The vectors of symbols (T, B)."""
         cut = run.slicing
-        symbols = np.ascontiguousarray(cut.split(x[:, :, None])[:, 1:, :, 0])
-        raw = np.zeros((cut.slices, cut.times + 1, cut.rows, self.width or self.size), run.dtype)
+        symbols = run.xp.ascontiguousarray(cut.split(x[:, :, None])[:, 1:, :, 0])
+        raw = run.xp.zeros((cut.slices, cut.times + 1, cut.rows, self.width or self.size), run.dtype)
         mask = None
         if self.width:
             mask = run.once("mask", lambda: draw_factors(run, self.dropout, (self.size, 1)))

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npr.arrays import namespace
 from npr.context import Signal
 
 Array = np.ndarray
@@ -33,7 +34,7 @@ class Unfolded(NamedTuple):
 
 def fold(signal: Signal, W: Array, bias: Array | None, rows: tuple[int, int]) -> tuple[Array, Array]:
     """W (K, N) with the scale folded in, and the bias (S, R, N) of every sequence; rows = (S, R)."""
-    start = np.zeros(W.shape[1], W.dtype) if bias is None else bias
+    start = namespace(W).zeros(W.shape[1], W.dtype) if bias is None else bias
     if signal.scale is None or signal.shift is None:
         return W, _spread(start, rows)
     folded = signal.scale[:, None] * W
@@ -64,7 +65,7 @@ def unfold(signal: Signal, W: Array, m: Array, row_sums: Array) -> Unfolded:
 
 
 def _spread(bias: Array, rows: tuple[int, int]) -> Array:
-    return np.ascontiguousarray(np.broadcast_to(bias, (*rows, bias.shape[0])))
+    return np.tile(bias, (*rows, 1))
 
 
 def value_of(signal: Signal) -> Array:
@@ -77,4 +78,4 @@ def value_of(signal: Signal) -> Array:
 
 def gate(signal: Signal) -> Array:
     """The signal's mask as the kernels take it: empty where there is none."""
-    return np.empty((0, 0, 0), signal.raw.dtype) if signal.mask is None else signal.mask
+    return namespace(signal.raw).empty((0, 0, 0), signal.raw.dtype) if signal.mask is None else signal.mask

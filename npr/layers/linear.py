@@ -38,7 +38,7 @@ class Linear:
         """Write y (S, T+1, R, N), or add to it; returns the cache and the moments (S, 2, N) of y, or None."""
         cut, backend = run.slicing, run.context.backend
         folded, bias = fold(x, params["W"], params["bias"], (cut.slices, cut.rows))
-        sums = np.zeros((cut.slices if moments else 0, 2, self.output_size))
+        sums = run.xp.zeros((cut.slices if moments else 0, 2, self.output_size))
         backend.kernels.affine.affine_forward(
             x.raw, gate(x), backend.pack(folded), bias, cut.lengths, cut.steps, y, add, sums
         )
@@ -51,7 +51,7 @@ class Linear:
         cut, backend = run.slicing, run.context.backend
         dw = run.sums("W", (cut.slices, self.input_size, self.output_size))
         row_sums = run.sums("bias", (cut.slices, cut.rows, self.output_size))
-        target = np.empty((0, 1, 1, 1), gy.dtype) if gx is None else gx
+        target = run.xp.empty((0, 1, 1, 1), gy.dtype) if gx is None else gx
         backend.kernels.affine.affine_backward(
             cache.x.raw, gate(cache.x), backend.pack(cache.W.T), gy, first, cut.steps, target, dw, row_sums
         )

@@ -102,15 +102,15 @@ class Norm:
         g[:, 1 : first + 1] = 0
         if self.kind == "time":
             shape = (run.slicing.times, self.size)
-            slope = Slope(*(np.ascontiguousarray(np.broadcast_to(part, shape)) for part in slope))
+            slope = Slope(*(run.xp.ascontiguousarray(run.xp.broadcast_to(part, shape)) for part in slope))
         run.context.backend.kernels.norm.step_affine_backward(g, mask, run.slicing.lengths, raw, *slope)
 
     def _moments(self, run: Pass, raw: Array, sums: Array | None):
         if sums is None:
-            total = self._step_sums(run, raw, raw, np.empty((0, 0, 0), raw.dtype))
+            total = self._step_sums(run, raw, raw, run.xp.empty((0, 0, 0), raw.dtype))
             if self.kind == "time":
                 return self._mean_and_variance(total.sum(1), float(run.slicing.entries))
-            count = (run.slicing.lengths.reshape(-1, 1) > np.arange(run.slicing.times)).sum(0).astype(float)
+            count = (run.slicing.lengths.reshape(-1, 1) > run.xp.arange(run.slicing.times)).sum(0).astype(float)
             count = np.maximum(count, 1.0)[:, None]
         else:
             total, count = sums.sum(0), float(run.slicing.entries)
@@ -141,7 +141,7 @@ class Norm:
 
     def _stored(self, table: Array, run: Pass) -> Array:
         # A sequence longer than any in training keeps the statistics of the last step there was.
-        return table if self.kind == "time" else table[np.minimum(np.arange(run.slicing.times), len(table) - 1)]
+        return table if self.kind == "time" else table[np.minimum(run.xp.arange(run.slicing.times), len(table) - 1)]
 
     def _gradient_sums(self, run: Pass, raw: Array, dy: GradSignal, mask: Array):
         dy.raw[:, 1 : dy.first + 1] = 0
@@ -149,6 +149,6 @@ class Norm:
         return total if self.kind == "step" else total.sum(1)
 
     def _step_sums(self, run: Pass, p: Array, q: Array, mask: Array) -> Array:
-        sums = np.zeros((run.slicing.slices, 2, run.slicing.times, self.size))
+        sums = run.xp.zeros((run.slicing.slices, 2, run.slicing.times, self.size))
         run.context.backend.kernels.norm.step_sums(p, q, mask, run.slicing.lengths, sums)
         return sums.sum(0)

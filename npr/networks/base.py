@@ -13,7 +13,7 @@ from npr.layers.embedding import Embedding, EmbeddingCache, SymbolOptions
 from npr.layers.linear import Linear, gradient_last, value_last
 from npr.networks import recomputed
 from npr.params import Array, Buffers, Params, prefixed, scope
-from npr.slices import Slicing, cut
+from npr.slices import Slicing
 
 EMBEDDING = "embedding."
 READOUT = "readout."
@@ -94,7 +94,7 @@ class Network(SymbolOptions):
         """
         dtype = next(iter(params.values())).dtype
         self._check(x, dtype, state)
-        slicing = cut(x.shape[0], x.shape[1], lengths)
+        slicing = ctx.backend.cut(x.shape[0], x.shape[1], lengths)
         run = Pass(ctx, slicing, ctx.backend.pool.lease(), dtype, {})
         if state is None:
             starts = self._starts(run, params)
@@ -153,7 +153,7 @@ class Network(SymbolOptions):
         if d_state is not None:
             carries = [slicing.split_rows(part.astype(run.dtype, copy=False)) for part in d_state]
         named: Params = {}
-        d_output = np.asarray(d_output, run.dtype)
+        d_output = run.xp.asarray(d_output, run.dtype)
         if cache.last is not None:
             named, d_output = self.read_last_backward(params, cache.last[1], d_output)
         if isinstance(cache, recomputed.RecomputedCache):
@@ -231,14 +231,14 @@ class Network(SymbolOptions):
 
     def _readout(self, params: Params) -> Params:
         own = scope(params, READOUT)
-        return {"W": np.ascontiguousarray(params[EMBEDDING + "W"].T), **own} if self.tied else own
+        return {"W": params[EMBEDDING + "W"].T.copy(), **own} if self.tied else own
 
     def _starts(self, run: Pass, params: Params) -> list[Array]:
         """States (S, R, n) before the first step where the caller passes none."""
         return self._zeros(run)
 
     def _zeros(self, run: Pass) -> list[Array]:
-        return [np.zeros((run.slicing.slices, run.slicing.rows, n), run.dtype) for n in self.state_sizes()]
+        return [run.xp.zeros((run.slicing.slices, run.slicing.rows, n), run.dtype) for n in self.state_sizes()]
 
     def _init_readout(self, rng: np.random.Generator) -> dict[str, Array]:
         size = (self.readout_size(), self.output_size)

@@ -212,13 +212,14 @@ def joined(block: Signal, new: Signal, run: Pass) -> Signal:
     n = block.channels + new.channels
     scale = shift = mask = None
     if block.scale is not None or new.scale is not None:
-        one = np.ones(block.channels, run.dtype), np.zeros(block.channels, run.dtype)
+        one = run.xp.ones(block.channels, run.dtype), run.xp.zeros(block.channels, run.dtype)
         old = (block.scale, block.shift) if block.scale is not None else one
         scale, shift = np.concatenate([old[0], new.scale]), np.concatenate([old[1], new.shift])
     if block.mask is not None or new.mask is not None:
         cut = run.slicing
         parts = [
-            np.ones((cut.slices, cut.rows, s.channels), run.dtype) if s.mask is None else s.mask for s in (block, new)
+            run.xp.ones((cut.slices, cut.rows, s.channels), run.dtype) if s.mask is None else s.mask
+            for s in (block, new)
         ]
         mask = np.concatenate(parts, axis=2)
     return Signal(block.raw, n, scale, shift, mask)

@@ -57,7 +57,7 @@ class PlainIndRNN(IndRNNOptions):
     def _stacked(self, run: Pass) -> bool:
         """Whether nothing stands between the layers and nobody looks there, so that one kernel can take them all."""
         alike = self.norm == "none" and not (self.dropout and run.context.dropout)
-        return alike and not run.wants("gradients")
+        return alike and not run.wants("gradients") and run.context.backend.stacks
 
     def _forward_layers(self, run: Pass, params: Params, buffers: Buffers, x: Signal, starts: list) -> Layers:
         if self._stacked(run):
@@ -112,8 +112,8 @@ class PlainIndRNN(IndRNNOptions):
         dw = run.sums("others", (cut.slices, self.layers - 1, n, n))
         row_sums = run.sums("bias", (cut.slices, self.layers, cut.rows, n))
         du = run.sums("u", (cut.slices, self.layers, n))
-        carry = np.ascontiguousarray(np.stack(carries, axis=1))
-        target = np.empty((0, 1, 1, 1), run.dtype) if gx is None else gx
+        carry = run.xp.ascontiguousarray(np.stack(carries, axis=1))
+        target = run.xp.empty((0, 1, 1, 1), run.dtype) if gx is None else gx
         run.context.backend.kernels.stack.stack_backward(
             cache.x.raw, first, others, u, self._scan(run, u[0]), h, dy.raw, dy.first, target,
             dw_in, dw, row_sums, du, carry,
@@ -138,5 +138,5 @@ class PlainIndRNN(IndRNNOptions):
         pack, dtype = run.context.backend.pack, run.dtype
         weights = [params[f"layers.{i}.W_in"] for i in range(self.layers)]
         panels = [pack(w.T if transposed else w) for w in weights]
-        others = np.stack(panels[1:]) if self.layers > 1 else np.empty((0, 1, 1, 1), dtype)
+        others = np.stack(panels[1:]) if self.layers > 1 else run.xp.empty((0, 1, 1, 1), dtype)
         return panels[0], others

@@ -52,11 +52,11 @@ def forward(network: Any, run: Pass, params: Params, buffers: Buffers, given: Gi
     for begin, end in pairwise(borders):
         part = _part(run, begin, end, stretches)
         output, done, cache = network.through(part, params, buffers, given.x[begin:end], states[-1])
-        states.append([np.array(h[:, -1]) for h in done.states])
+        states.append([h[:, -1].copy() for h in done.states])
         if cache.last is not None:
             last = _taken(part.slicing.ending, last, cache.last)
         else:
-            every = np.empty((whole.times, *output.shape[1:]), output.dtype) if every is None else every
+            every = run.xp.empty((whole.times, *output.shape[1:]), output.dtype) if every is None else every
             every[begin:end] = output
         # Their arrays go back to the pool before the next stretch asks for some.
         del part, output, done, cache

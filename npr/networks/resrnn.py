@@ -140,23 +140,23 @@ class ResRNN(Network):
         sums_1, sums_2 = run.sums("b1", (slices, rows, n)), run.sums("b2", (slices, rows, n))
         if run.wants("gradients"):
             self._keep_gradients(run.within(_LAYER), own, cache.layers, dy, carries[0])
-        target = np.empty((0, 1, 1, 1), dtype) if gx is None else gx
+        target = run.xp.empty((0, 1, 1, 1), dtype) if gx is None else gx
         backend.kernels.shifted.shifted_backward(
             backend.pack(own["W1"].T), backend.pack(own["W2"].T), self._stream(run), *cache.layers,
             dy.raw, dy.first, target, dw_1, dw_2, sums_1, sums_2, carries[0],
         )  # fmt: skip
-        d_start = self._gain * carries[0].sum((0, 1)) if cache.own_start else np.zeros(self.hidden_size)
+        d_start = self._gain * carries[0].sum((0, 1)) if cache.own_start else run.xp.zeros(self.hidden_size)
         sums = {"s0": d_start, "b1": sums_1.sum((0, 1)), "b2": sums_2.sum((0, 1))}
         return prefixed(_LAYER, sums | {"W1": dw_1.sum(0), "W2": dw_2.sum(0)})
 
     def _keep_gradients(self, run: Pass, own: Params, stream: StreamCache, dy: GradSignal, carry: Array) -> None:
         """Keep delta_t = dL/da_t and dh_t = dL/dh_t; h_t and the output may share columns of s_t."""
         n, D = self._width, self.features
-        d_y, last = arriving(run, dy, np.empty((0, 0, 0)), self.output_size), at_the_end(run, carry)
-        delta, dh = np.zeros_like(stream.z), np.zeros((*stream.z.shape[:3], self.hidden_size), run.dtype)
+        d_y, last = arriving(run, dy, run.xp.empty((0, 0, 0)), self.output_size), at_the_end(run, carry)
+        delta, dh = np.zeros_like(stream.z), run.xp.zeros((*stream.z.shape[:3], self.hidden_size), run.dtype)
         later = np.zeros_like(dh[:, 0])
         for t in range(run.slicing.times, 0, -1):
-            ds = np.zeros((*later.shape[:2], n), run.dtype)
+            ds = run.xp.zeros((*later.shape[:2], n), run.dtype)
             ds[..., : self.hidden_size] = later + last[:, t]
             ds[..., n - self.output_size :] += d_y[:, t]
             dh[:, t] = ds[..., : self.hidden_size]

@@ -234,7 +234,7 @@ class RRN(GatedNetwork):
             whole, _ = Linear(block.units, block.units).backward(place, parts.linears["chain"], d_out, dh, first)
             named |= prefixed(name + "chain.", self._chain().expand(parts.chain, whole))
             g = GradSignal(dh, 0, first)
-        none = np.empty((0, 0, 0), run.dtype)
+        none = run.xp.empty((0, 0, 0), run.dtype)
         for i in range(block.last, block.first - 1, -1):
             into = target if i == block.first else run.buffer(self._sizes[i][0])
             place, inner = run.within(f"layers.{i}."), parts.cells[i - block.first]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.arrays import namespace
 from npr.cells.indrnn import Drive, IndRNN, IndRNNCache, Stream
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.dropout import draw_mask
@@ -105,7 +106,7 @@ class Unit:
             if self.second is not None:
                 above, slope = self.second.backward(run, cache.second, cache.cell.h, dy, mask)
                 self.second.apply_backward(run, slope, cache.cell.h, dy.raw, dy.first, mask)
-                dy, mask = dy._replace(first=0), np.empty((0, 0, 0), run.dtype)
+                dy, mask = dy._replace(first=0), run.xp.empty((0, 0, 0), run.dtype)
             drive = plain(dy, mask)
             grads, signal = self._norm_first_backward(self.norm, run, params, cache, drive, carry, gx, add)
             return grads | prefixed("second.", above), signal
@@ -113,11 +114,11 @@ class Unit:
             dy = alone(dy, n)
         found, slope = self.norm.backward(run, cache.norm, cache.cell.h, dy, mask)
         if self.norm.kind == "time":
-            gain = np.ones((cut.slices, cut.rows, n), run.dtype) if cache.out.mask is None else mask
+            gain = run.xp.ones((cut.slices, cut.rows, n), run.dtype) if cache.out.mask is None else mask
             drive = Drive(dy, gain * slope.gain, slope.lean, slope.offset)
         else:
             self.norm.apply_backward(run, slope, cache.cell.h, dy.raw, dy.first, mask)
-            drive = plain(dy, np.empty((0, 0, 0), run.dtype))
+            drive = plain(dy, run.xp.empty((0, 0, 0), run.dtype))
         drive = drive._replace(stream=stream[0], joined=stream[1])
         grads, signal = self.cell.backward(run, params, cache.cell, drive, carry, gx, add)
         return grads | prefixed("norm.", found), signal
@@ -140,7 +141,7 @@ class Unit:
     ) -> tuple[Params, GradSignal]:
         gz = run.buffer(self.cell.hidden_size)
         grads, _ = self.cell.backward(run, params, cache.cell, drive, carry, gz, False)
-        free = np.empty((0, 0, 0), run.dtype)
+        free = run.xp.empty((0, 0, 0), run.dtype)
         found, slope = norm.backward(run, cache.norm, cache.z, GradSignal(gz), free)
         norm.apply_backward(run, slope, cache.z, gz, 0, free)
         grads |= prefixed("norm.", found)
@@ -166,7 +167,7 @@ def normalise(
 
 def plain(dy: GradSignal, gain: Array) -> Drive:
     """dL/dh = gain * dL/dy, or dL/dy itself where gain is empty."""
-    nothing = np.empty(0, dy.raw.dtype)
+    nothing = namespace(dy.raw).empty(0, dy.raw.dtype)
     return Drive(dy, gain, nothing, nothing)
 
 
@@ -183,5 +184,5 @@ def alone(dy: GradSignal, n: int) -> GradSignal:
     """The same gradient in an array of exactly n channels."""
     if dy.raw.shape[3] == n:
         return dy
-    raw = np.ascontiguousarray(dy.raw[..., dy.column : dy.column + n])
+    raw = namespace(dy.raw).ascontiguousarray(dy.raw[..., dy.column : dy.column + n])
     return dy._replace(raw=raw, column=0)

@@ -16,7 +16,7 @@ from npr.training import presets
 from npr.training.options import FROM_TASK, Option, coerce, options, plain
 from npr.training.train_config import TrainConfig
 
-RESUMABLE = ("epochs", "steps", "max_time", "threads")
+RESUMABLE = ("epochs", "steps", "max_time", "threads", "device")
 # Where a run lies and what it keeps of itself: no result depends on these keys.
 WITHOUT_EFFECT = ("data_dir", "run_dir", "keep", "csv", "tensorboard", "inspect_every", "bptt_checkpoint")
 # Tables of a stored config.toml that describe the run instead of configuring it.

@@ -10,7 +10,7 @@ import numpy as np
 from npr.params import Array, Buffers
 from npr.tasks.base import Batch
 from npr.training import guard
-from npr.training.parts import Parts, Weights, bit_hits, counted, hits, left_by, start_of
+from npr.training.parts import Parts, Weights, bit_hits, counted, hits, left_by, on_device, start_of
 from npr.training.seeds import Purpose, stream_seed
 from npr.training.window import figures
 
@@ -110,7 +110,7 @@ def reestimated(parts: Parts, weights: Weights, step: int, stop: Stop = never) -
     carried = None
     for count in range(1, train.reestimate + 1):
         _check(stop)
-        batch = stream.next()
+        batch = on_device(parts.backend, stream.next())
         context = parts.context(norm="batch", norm_weight=1 / count)
         start = start_of(batch, carried)
         forward = parts.model.forward(context, weights.params, buffers, batch.x, start, batch.lengths)
@@ -131,6 +131,7 @@ def _measure(parts: Parts, weights: Weights, split: str, norm: str, stop: Stop) 
     carried = None
     for batch in batches:
         _check(stop)
+        batch = on_device(parts.backend, batch)
         start = start_of(batch, carried)
         forward = model.forward(context, params, buffers, batch.x, start, batch.lengths)
         carried = left_by(batch, forward.state)

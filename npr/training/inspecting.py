@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npr.arrays import host
+from npr.backends import get_backend
 from npr.errors import ConfigError
 from npr.inspect.subject import Subject
 from npr.params import Array
@@ -57,7 +59,9 @@ def subject_of(parts: Parts, weights: Weights, batch: Batch, tail: int = 0) -> S
     def loss(output: Array) -> tuple[float, Array]:
         return parts.loss(output, batch.target, _looked_at(batch, output, tail))
 
-    return Subject(parts.model, *weights, batch.x, loss, parts.backend, None, batch.lengths)
+    # Series are looked at on the host, wherever a run trains.
+    backend = parts.backend if parts.backend.name == "cpu" else get_backend("cpu", threads=parts.train.threads)
+    return Subject(parts.model, *weights.moved(host), batch.x, loss, backend, None, batch.lengths)
 
 
 def _looked_at(batch: Batch, output: Array, tail: int) -> Array | None:

@@ -10,6 +10,7 @@ from typing import Any
 from npr.errors import ConfigError, StorageError
 from npr.training.checkpoint import Snapshot, load, read_manifest, step_of
 from npr.training.config import RESUMABLE, WITHOUT_EFFECT, Config, read_origin, resolve
+from npr.training.device_memory import check_memory
 from npr.training.evaluation import score
 from npr.training.events import SILENT, Events
 from npr.training.finish import as_it_is, chosen, describe
@@ -71,6 +72,7 @@ def fit(
     with run as folder, FanOut(events, sinks) as events:
         try:
             parts = _parts(config, parts, events)
+            check_memory(parts)
             state = fresh(parts)
             folder.write_config(config, describe_run(parts))
         except BaseException:
@@ -85,7 +87,8 @@ def resume(
     events: Events = SILENT,
     parts: Parts | None = None,
 ) -> Result:
-    """Go on with a run from its newest sound checkpoint, exactly as if it had never stopped.
+    """Go on with a run from its newest sound checkpoint, exactly as if it had never stopped; on another device it goes
+    on with the same numbers, but rounds otherwise.
 
     A run made longer keeps the schedule it began with: cosine and one-cycle stay at their last factor.
     A run that has nothing left to do gives its stored result.
@@ -95,7 +98,7 @@ def resume(
     run : path
         Run folder, or its number or name below ./runs.
     changes : mapping, optional
-        New values of "epochs", "steps", "max_time" or "threads".
+        New values of "epochs", "steps", "max_time", "threads" or "device".
     events : Events
         Who watches.
     parts : Parts, optional
@@ -144,6 +147,7 @@ def evaluate(
     norm: str | None = None,
     events: Events = SILENT,
     parts: Parts | None = None,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Measure a run or a checkpoint on one split; a run that trains at the same time is not disturbed.
 
@@ -160,6 +164,8 @@ def evaluate(
         Receives messages.
     parts : Parts, optional
         What to compute with, if not what the configuration builds.
+    device : str, optional
+        Where to compute, if not where the run did.
 
     Returns
     -------
@@ -178,7 +184,7 @@ def evaluate(
     given = Path(run_or_checkpoint)
     single = step_of(given) >= 0
     path = given.parent.parent if single else find_run(run_or_checkpoint)
-    config = read_config(path)
+    config = read_config(path).changed({"device": device} if device else {})
     stored = load(given) if single else Checkpoints(path, report=events.on_message).newest()[1]
     parts = _parts(config, parts, events)
     if split not in parts.dataset.sizes:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npr import registry
+from npr.arrays import namespace
 from npr.backends import get_backend
 from npr.context import Context, Model, State
 from npr.losses import accuracy, right_bits
@@ -30,7 +31,15 @@ class Weights(NamedTuple):
 
     def copy(self) -> Weights:
         """Arrays that later updates do not touch."""
-        return Weights(pack(self.params), {name: np.array(value) for name, value in self.buffers.items()})
+        return Weights(pack(self.params), {name: value.copy() for name, value in self.buffers.items()})
+
+    def moved(self, put: Callable[[Array], Array]) -> Weights:
+        """The same where `put` places arrays; parameters stay views of one buffer."""
+        params = {name: put(value) for name, value in self.params.items()}
+        alike = all(params[name] is value for name, value in self.params.items())
+        return Weights(
+            self.params if alike else pack(params), {name: put(value) for name, value in self.buffers.items()}
+        )
 
 
 class Parts(NamedTuple):
@@ -104,6 +113,11 @@ def open_parts(config: Config, log: Callable[[str], None]) -> Parts:
     )
 
 
+def on_device(backend: Any, batch: Batch) -> Batch:
+    """A batch whose input and targets lie where the kernels run."""
+    return batch._replace(x=backend.put(batch.x), target=backend.put(batch.target))
+
+
 def start_of(batch: Batch, carried: State | None) -> State | None:
     """The states a batch starts from, given those the batch before left; None for zeros."""
     return carried if batch.chunk else None
@@ -123,7 +137,7 @@ def counted(batch: Batch, output: Array) -> Array | None:
         inside &= np.arange(len(output))[:, None] < batch.lengths
     if batch.mask is not None:
         inside &= batch.mask
-    return inside.astype(output.dtype)
+    return namespace(output).asarray(inside.astype(output.dtype))
 
 
 def hits(batch: Batch, output: Array, weight: Array | None) -> tuple[int, int]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.arrays import host
 from npr.context import Model, State
 from npr.optimizers import OptState
 from npr.params import Array, Buffers, Params
@@ -99,9 +100,34 @@ class TrainingState:
         self.buffers = weights.buffers
         self.optimizer = self.best.optimizer.copy()
 
+    def moved(self, put: Callable[[Array], Array]) -> TrainingState:
+        """The same with every array where `put` places it."""
+        best, carried = self.best, self.carried
+        if best is not None:
+            optimizer = None if best.optimizer is None else _moved(best.optimizer, put)
+            best = best._replace(weights=best.weights.moved(put), optimizer=optimizer)
+        params, buffers = Weights(self.params, self.buffers).moved(put)
+        return replace(
+            self,
+            params=params,
+            buffers=buffers,
+            optimizer=_moved(self.optimizer, put),
+            carried=None if carried is None else tuple(put(part) for part in carried),
+            best=best,
+        )
+
+
+def _moved(optimizer: OptState, put: Callable[[Array], Array]) -> OptState:
+    return optimizer._replace(moments={name: put(moment) for name, moment in optimizer.moments.items()})
+
 
 def fresh(parts: Parts) -> TrainingState:
-    """State before the first update."""
+    """State before the first update, on the device of the run."""
+    return _begin(parts).moved(parts.backend.put)
+
+
+def _begin(parts: Parts) -> TrainingState:
+    """State before the first update, on the host."""
     train = parts.train
     params, buffers = parts.model.init(generator(train.seed, Purpose.PARAMETERS), np.dtype(train.dtype).type)
     seed = stream_seed(train.seed, Purpose.DATA_ORDER)
@@ -121,7 +147,8 @@ def reloads(schedule: Schedule) -> bool:
 
 
 def snapshot(state: TrainingState, config: dict[str, Any]) -> Snapshot:
-    """What a checkpoint stores."""
+    """What a checkpoint stores, whatever device the run is on."""
+    state = state.moved(host)
     tensors = {**_prefixed("params", state.params), **_prefixed("buffers", state.buffers)}
     tensors |= _prefixed("moments", state.optimizer.moments)
     tensors |= _prefixed("carried", {str(i): part for i, part in enumerate(state.carried or ())})
@@ -146,14 +173,14 @@ def snapshot(state: TrainingState, config: dict[str, Any]) -> Snapshot:
 
 
 def restore(parts: Parts, stored: Snapshot) -> TrainingState:
-    """State from a checkpoint of a run with the same parts.
+    """State from a checkpoint of a run with the same parts, on the device of this run.
 
     Raises
     ------
     CheckpointError
         If the checkpoint belongs to another model, optimiser or precision.
     """
-    state, table = fresh(parts), stored.state
+    state, table = _begin(parts), stored.state
     try:
         _fill(state.params, stored.tensors, "params")
         _fill(state.buffers, stored.tensors, "buffers")
@@ -169,7 +196,7 @@ def restore(parts: Parts, stored: Snapshot) -> TrainingState:
         state.step = stored.step
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The checkpoint of step {stored.step} does not fit this run: {error!r}.") from error
-    return state
+    return state.moved(parts.backend.put)
 
 
 def stored_weights(model: Model, stored: Snapshot, dtype: Any, best: bool = True) -> Weights:

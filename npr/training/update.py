@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from npr.tasks.base import Batch
 from npr.training import guard
-from npr.training.parts import Parts, bit_hits, counted, hits, left_by, start_of
+from npr.training.parts import Parts, bit_hits, counted, hits, left_by, on_device, start_of
 from npr.training.state import TrainingState
 from npr.training.window import Update
 
 
 def update(parts: Parts, state: TrainingState) -> Update:
-    """Make one update, in place, and count it.
+    """Make one update with the next batch; see `train_on`."""
+    return train_on(parts, state, on_device(parts.backend, state.stream.next()))
+
+
+def train_on(parts: Parts, state: TrainingState, batch: Batch) -> Update:
+    """Make one update with a batch that lies where the kernels run, in place, and count it.
 
     Raises
     ------
@@ -17,7 +23,6 @@ def update(parts: Parts, state: TrainingState) -> Update:
         If the loss, a gradient or a parameter is not finite; the state is then not fit to be saved.
     """
     model, step = parts.model, state.step + 1
-    batch = state.stream.next()
     context = parts.context(norm="batch", dropout=True, rng=state.rng)
     start = start_of(batch, state.carried)
     forward = model.forward(context, state.params, state.buffers, batch.x, start, batch.lengths)

@@ -1,0 +1,141 @@
+"""The CUDA backend: kernels of numba's CUDA targets, arrays and products of CuPy.
+
+Everything that training touches stays on the device: parameters, moments, states, gradients. Matrices that a
+parametrisation makes are computed on the host in float64. Where the simulator takes the place of a device, arrays are
+those of `npr.backends.simulated`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from npr.errors import BackendError
+from npr.kernels import (
+    affine,
+    dense,
+    diagonal,
+    drive,
+    embedding,
+    gru,
+    layout,
+    lstm,
+    norm,
+    pointwise,
+    rotations,
+    shifted,
+)
+from npr.kernels.cuda_target import target
+from npr.params import Array
+from npr.slices import Slicing, whole
+
+# Of what the kernels use, the oldest devices that today's compilers still know.
+_OLDEST = (7, 0)
+
+
+class Lease:
+    """Arrays of one pass; CuPy's own pool keeps their memory when they are gone."""
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+
+    def take(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """A new array, zero."""
+        return self._xp.zeros(shape, dtype)
+
+
+class Pool:
+    """What the CPU's pool offers, of the device's memory."""
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+
+    def lease(self) -> Lease:
+        """Space for one pass."""
+        return Lease(self._xp)
+
+    def clear(self) -> None:
+        """Give free memory back to the driver."""
+        if hasattr(self._xp, "get_default_memory_pool"):
+            self._xp.get_default_memory_pool().free_all_blocks()
+
+
+class _Kernels(SimpleNamespace):
+    """The kernels by the name of their operation."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise BackendError(f"device 'cuda' has no kernels for the recurrence '{name}' of this model. Use --device cpu.")
+
+
+class Cuda:
+    """Kernels for an NVIDIA device.
+
+    Raises
+    ------
+    BackendError
+        If there is no compiler for them, no CuPy, no driver or no device that the kernels can run on.
+    """
+
+    name = "cuda"
+    activations = pointwise.CODES
+    stacks = False
+
+    def __init__(self) -> None:
+        self.target = target()
+        self.xp = self._library()
+        self.pool = Pool(self.xp)
+        modules = (affine, dense, diagonal, drive, embedding, gru, layout, lstm, norm, rotations, shifted)
+        kernels = {module.__name__.rpartition(".")[2]: module.Device for module in modules}
+        # Sums per sequence cost a device nothing, at any number of units.
+        self.kernels = _Kernels(**kernels, narrow=SimpleNamespace(WIDE=float("inf")))
+
+    def cut(self, times: int, batch: int, lengths: Array | None = None) -> Slicing:
+        """The batch as one slice; errors as in `npr.slices.cut`."""
+        return whole(times, batch, lengths, self.xp)
+
+    def put(self, x: Array) -> Array:
+        """x on the device."""
+        return self.xp.asarray(x)
+
+    def room(self) -> int | None:
+        """Bytes of the device's memory that are free; None where it is simulated."""
+        if self.target.simulated:
+            return None
+        self.pool.clear()
+        return int(self.xp.cuda.Device().mem_info[0])
+
+    def taken(self, run: Callable[[], object]) -> int:
+        """Bytes that a call needs at most, with what it leaves behind."""
+        self.pool.clear()
+        memory = self.xp.get_default_memory_pool()
+        before = memory.total_bytes()
+        run()
+        return int(memory.total_bytes() - before)
+
+    def pack(self, w: Array) -> Array:
+        """W as the products take it."""
+        return self.xp.ascontiguousarray(w)
+
+    def _library(self) -> Any:
+        if self.target.simulated:
+            return importlib.import_module("npr.backends.simulated").library
+        try:
+            cupy = importlib.import_module("cupy")
+        except ImportError as error:
+            raise BackendError(f"device 'cuda' needs CuPy: {error}. Get it with: pip install \"npr[gpu]\"") from error
+        try:
+            count = cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise BackendError(f"device 'cuda' cannot be used: {error}. Use --device cpu.") from error
+        if not count:
+            raise BackendError("device 'cuda' cannot be used: the driver finds no NVIDIA device. Use --device cpu.")
+        device = cupy.cuda.Device()
+        capability = tuple(int(digit) for digit in (device.compute_capability[:-1], device.compute_capability[-1]))
+        if capability < _OLDEST:
+            raise BackendError(
+                f"device 'cuda' has compute capability {capability[0]}.{capability[1]}; the kernels need "
+                f"{_OLDEST[0]}.{_OLDEST[1]} or more. Use --device cpu."
+            )
+        return cupy

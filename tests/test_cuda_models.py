@@ -1,0 +1,69 @@
+"""Every model on a CUDA device, simulated where there is none, against the CPU kernels: outputs, states, gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+
+import numpy as np
+import pytest
+
+from npr import registry
+from npr.arrays import host
+from npr.backends import get_backend
+from npr.context import Context
+from npr.gradcheck_cases import CASES, applies, draw_point, options_for, shortened
+from npr.params import pack
+
+STEPS = 20  # the simulator takes milliseconds for each
+BY_NAME = {case.name: case for case in CASES}
+# In float32 what could be computed in double, or from arrays of another type.
+SINGLE = ("recurrence", "norm-before", "norm-steps", "dropout", "both-directions", "embedding", "gates", "gates-after")
+POINTS = [
+    (name, case.name, dtype)
+    for name in sorted(registry.models.names())
+    for case in CASES
+    for dtype in (np.float64, np.float32)
+    if applies(name, case) and (dtype is np.float64 or case.name in SINGLE)
+]
+
+
+@pytest.fixture(scope="module")
+def cuda():
+    return get_backend("cuda")
+
+
+def ran(backend, point, dtype):
+    """Output, states and gradients by name, on the host."""
+    put = backend.put
+    params = pack({name: put(value.astype(dtype)) for name, value in point.params.items()})
+    buffers = {name: put(value) for name, value in point.buffers.items()}
+    x = point.x if point.x.dtype.kind in "iu" else point.x.astype(dtype)
+    state = None if point.state is None else tuple(put(part.astype(dtype)) for part in point.state)
+    d_state = None if point.d_state is None else tuple(put(part.astype(dtype)) for part in point.d_state)
+    ctx = Context(backend, dropout=True, rng=np.random.default_rng(point.mask_seed))
+    model = point.model
+    out = model.forward(ctx, params, buffers, put(x), state, point.lengths)
+    back = model.backward(ctx, params, out.cache, put(point.d_output.astype(dtype)), d_state)
+    found = {"output": out.output, **{f"state {i}": part for i, part in enumerate(out.state)}}
+    found |= {f"buffer {name}": value for name, value in out.buffers.items()}
+    found |= {f"d {name}": value for name, value in back.params.items()}
+    found |= {f"d_state {i}": part for i, part in enumerate(back.state)}
+    if back.x is not None:
+        found["dx"] = back.x
+    return {name: host(value) for name, value in found.items()}
+
+
+@pytest.mark.parametrize(("name", "case", "dtype"), POINTS)
+def test_the_device_computes_what_the_cpu_does(cuda, name, case, dtype):
+    case = BY_NAME[case]
+    model = registry.models.get(name)(**options_for(name, case, {}))
+    short = shortened(model, dataclasses.replace(case, steps=min(case.steps, STEPS)))
+    point = draw_point(model, short, (zlib.crc32(name.encode()), 1))
+    wanted, found = ran(get_backend("cpu"), point, dtype), ran(cuda, point, dtype)
+    assert wanted.keys() == found.keys()
+    tolerance = 1e-11 if dtype == np.float64 else 2e-4
+    for key, value in wanted.items():
+        assert found[key].dtype == value.dtype, key
+        scale = max(1.0, float(np.abs(value).max(initial=0)))
+        np.testing.assert_allclose(found[key] / scale, value / scale, rtol=0, atol=tolerance, err_msg=key)

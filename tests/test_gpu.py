@@ -1,0 +1,63 @@
+"""On a real CUDA device only: real sizes against the CPU, the same bits in every run, a run that trains.
+
+NUMBA_ENABLE_CUDASIM=0 pytest -m gpu
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from test_cuda_models import ran
+
+from npr import registry
+from npr.backends import get_backend
+from npr.errors import BackendError
+from npr.gradcheck_cases import Case, draw_point
+
+pytestmark = pytest.mark.gpu
+SIZES = {"input_size": 8, "output_size": 10, "hidden_size": 128}
+MODELS = {
+    "indrnn": {"layers": 6, "seq_len": 200},
+    "indrnn-residual": {"blocks": 2, "seq_len": 200},
+    "rnn": {},
+    "exprnn": {},
+    "nnrnn": {},
+    "eurnn": {"capacity": 4},
+    "lstm": {"layers": 2},
+    "gru": {"layers": 2},
+    "resrnn": {},
+}
+CASE = Case("real", steps=int(os.environ.get("NPR_GPU_STEPS", "200")), batch=32, ragged=True)
+
+
+@pytest.fixture(scope="module")
+def cuda():
+    if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+        pytest.skip("needs an NVIDIA device: NUMBA_ENABLE_CUDASIM=0 pytest -m gpu")
+    try:
+        return get_backend("cuda")
+    except BackendError as error:
+        pytest.skip(f"needs an NVIDIA device: {error}")
+
+
+def _point(name):
+    return draw_point(registry.models.get(name)(**SIZES, **MODELS[name]), CASE, (7,))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_real_sizes_agree_with_the_cpu(cuda, name):
+    point = _point(name)
+    wanted, found = ran(get_backend("cpu"), point, np.float64), ran(cuda, point, np.float64)
+    for key, value in wanted.items():
+        scale = max(1.0, float(np.abs(value).max()))
+        np.testing.assert_allclose(found[key] / scale, value / scale, rtol=0, atol=1e-9, err_msg=key)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_runs_have_the_same_bits(cuda, name):
+    point = _point(name)
+    one, other = ran(cuda, point, np.float32), ran(cuda, point, np.float32)
+    for key, value in one.items():
+        np.testing.assert_array_equal(other[key], value, err_msg=key)

@@ -1,0 +1,73 @@
+"""What CUDA kernels become, without a device: PTX for two architectures, no double in single precision, no spills."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from npr.kernels import cuda_target
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module", params=["numba_cuda", "numba_cuda_mlir"])
+def compiled(request):
+    """Every copy of every kernel, compiled in a process without the simulator."""
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"needs {request.param}: pip install 'npr[ptx]'")
+    kept = {key: value for key, value in os.environ.items() if key != "NUMBA_ENABLE_CUDASIM"}
+    program = [sys.executable, str(HERE / "ptx_of_kernels.py"), request.param]
+    done = subprocess.run(program, env=kept, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def _kernels():
+    """Names of all CUDA kernels of the package."""
+    package = Path(cuda_target.__file__).parent
+    text = "".join(file.read_text(encoding="utf-8") for file in package.glob("*.py"))
+    return set(re.findall(r"^@cuda_kernel\ndef (\w+)", text, re.MULTILINE))
+
+
+def test_every_kernel_is_compiled_for_both_types_and_architectures(compiled):
+    found = {(each["kernel"], each["real"], each["capability"][0]) for each in compiled}
+    assert found == {(name, real, major) for name in _kernels() for real in ("float32", "float64") for major in (8, 9)}
+    assert all(f".target sm_{each['capability'][0]}{each['capability'][1]}" in each["ptx"] for each in compiled)
+
+
+def test_no_kernel_of_single_precision_computes_in_double(compiled):
+    doubled = {
+        each["kernel"]: re.findall(r"^.*\.f64.*$", each["ptx"], re.MULTILINE)[:3]
+        for each in compiled
+        if each["real"] == "float32" and ".f64" in each["ptx"]
+    }
+    assert not doubled
+
+
+def test_no_kernel_spills_registers(compiled, tmp_path):
+    packages = importlib.util.find_spec("nvidia")
+    places = packages.submodule_search_locations if packages else []
+    tools = [tool for place in places for tool in sorted(Path(place).rglob("bin/ptxas"))]
+    if not tools:
+        pytest.skip("needs ptxas: pip install 'npr[ptx]'")
+    spilled = {}
+    for number, each in enumerate(compiled):
+        if each["real"] == "float64":
+            continue
+        file = tmp_path / f"{number}.ptx"
+        file.write_text(each["ptx"])
+        chip = f"sm_{each['capability'][0]}{each['capability'][1]}"
+        command = [str(tools[0]), "-v", f"-arch={chip}", "-o", str(tmp_path / "out.cubin"), str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        report = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stderr)
+        if report and any(int(n) for n in report.groups()[1:]):
+            spilled[each["kernel"], chip] = report.group(0)
+    assert not spilled
