@@ -13,6 +13,7 @@ from npr.arrays import host
 from npr.backends import get_backend
 from npr.context import Context
 from npr.gradcheck_cases import CASES, applies, draw_point, options_for, shortened
+from npr.kernels import resident
 from npr.params import pack
 
 STEPS = 20  # the simulator takes milliseconds for each
@@ -54,16 +55,31 @@ def ran(backend, point, dtype):
     return {name: host(value) for name, value in found.items()}
 
 
+def agree(found, wanted, tolerance):
+    """Compare what `ran` gives on two devices."""
+    assert wanted.keys() == found.keys()
+    for key, value in wanted.items():
+        assert found[key].dtype == value.dtype, key
+        scale = max(1.0, float(np.abs(value).max(initial=0)))
+        np.testing.assert_allclose(found[key] / scale, value / scale, rtol=0, atol=tolerance, err_msg=key)
+
+
 @pytest.mark.parametrize(("name", "case", "dtype"), POINTS)
 def test_the_device_computes_what_the_cpu_does(cuda, name, case, dtype):
     case = BY_NAME[case]
     model = registry.models.get(name)(**options_for(name, case, {}))
     short = shortened(model, dataclasses.replace(case, steps=min(case.steps, STEPS)))
     point = draw_point(model, short, (zlib.crc32(name.encode()), 1))
-    wanted, found = ran(get_backend("cpu"), point, dtype), ran(cuda, point, dtype)
-    assert wanted.keys() == found.keys()
     tolerance = 1e-11 if dtype == np.float64 else 2e-4
-    for key, value in wanted.items():
-        assert found[key].dtype == value.dtype, key
-        scale = max(1.0, float(np.abs(value).max(initial=0)))
-        np.testing.assert_allclose(found[key] / scale, value / scale, rtol=0, atol=tolerance, err_msg=key)
+    agree(ran(cuda, point, dtype), ran(get_backend("cpu"), point, dtype), tolerance)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("units", [4, 20], ids=["resident", "step by step"])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "identity", "modrelu", "complex-modrelu"])
+def test_every_activation_both_ways(cuda, activation, units, ragged):
+    sizes = {"input_size": 2, "output_size": 3, "layers": 1, "hidden_size": units, "readout": "every"}
+    model = registry.models.get("rnn")(**sizes, activation=activation)
+    point = draw_point(model, dataclasses.replace(BY_NAME["recurrence"], ragged=ragged), (units, ragged))
+    assert resident.fits(cuda.xp, units, np.dtype(np.float64)) == (units == 4)
+    agree(ran(cuda, point, np.float64), ran(get_backend("cpu"), point, np.float64), 1e-11)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from test_image_stream import PART
 from watching import newest, rows
 
+from npr.backends import get_backend
+from npr.backends.simulated import DeviceArray
+from npr.tasks.stored import StoredDataset
 from npr.training import evaluate, fit, resolve, resume
 from npr.training.checkpoint import load
 
@@ -74,3 +78,24 @@ def test_a_run_of_the_device_is_measured_on_the_cpu(tmp_path):
 def test_series_of_a_run_on_the_device_are_stored(tmp_path):
     _fit("indrnn", tmp_path, device="cuda", inspect_every=2, steps=2)
     assert list((tmp_path / "inspect").iterdir())
+
+
+def test_images_lie_on_the_device_as_bytes():
+    here = PART.batch(np.array([2, 0, 1]), np.float32)
+    there = PART.moved(get_backend("cuda").put)
+    assert there.pixels.dtype == np.uint8
+    batch = there.batch(np.array([2, 0, 1]), np.float32)
+    assert isinstance(batch.x, DeviceArray)
+    np.testing.assert_array_equal(batch.x.get(), here.x)
+    np.testing.assert_array_equal(batch.target.get(), here.target)
+    assert batch.x.dtype == np.float32
+    assert batch.target.dtype == here.target.dtype
+
+
+def test_a_data_set_of_images_moves_to_the_device_and_keeps_its_order():
+    dataset = StoredDataset("images", {"train": PART}, {})
+    there = dataset.moved(get_backend("cuda").put)
+    one, other = dataset.train_stream(2, 1), there.train_stream(2, 1)
+    for _ in range(4):
+        np.testing.assert_array_equal(other.next().x.get(), one.next().x)
+    assert other.state() == one.state()

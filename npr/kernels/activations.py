@@ -115,6 +115,32 @@ def _slope_pairs(g, h, offset, d):
         d[m + j] = across * g[m + j] + along * h[m + j]
 
 
+def activated(code, value, offset):
+    """f(a) of one unit, by a CUDA thread; complex modReLU is none of these."""
+    if code == TANH:
+        return tanh(value)
+    if code == MODRELU:
+        return modrelu(value, offset, real(0))
+    if code == RELU:
+        return real(0) if value < real(0) else value
+    if code == SIGMOID:
+        return real(0.5) + real(0.5) * tanh(real(0.5) * value)
+    return value
+
+
+def slope_of(code, d, h):
+    """d f'(a) of one unit, the slope taken from h = f(a), by a CUDA thread."""
+    if code == TANH:
+        return d - d * h * h
+    if code == MODRELU:
+        return real(0) if h == real(0) else d
+    if code == RELU:
+        return d if h > real(0) else real(0)
+    if code == SIGMOID:
+        return d * (h - h * h)
+    return d
+
+
 @cuda_kernel
 def activate_rows(a, bias, offset, code, lengths, t, before, h):
     """h (R, N) = f(a + bias), a thread for each unit or pair of each row; a sequence that has ended at step t, counted
@@ -136,16 +162,7 @@ def activate_rows(a, bias, offset, code, lengths, t, before, h):
             h[i, j] = re * gain
             h[i, units + j] = im * gain
         else:
-            value = a[i, j] + bias[i, j]
-            if code == TANH:
-                value = tanh(value)
-            elif code == MODRELU:
-                value = modrelu(value, offset[i, j], zero)
-            elif code == RELU:
-                value = zero if value < zero else value
-            elif code == SIGMOID:
-                value = real(0.5) + real(0.5) * tanh(real(0.5) * value)
-            h[i, j] = value
+            h[i, j] = activated(code, a[i, j] + bias[i, j], offset[i, j])
 
 
 @cuda_kernel
@@ -175,12 +192,6 @@ def slope_rows(g, silent, mask, offset, code, lengths, t, carry, h, delta):
                 across, along = pair_slopes(d, other, now, h[i, k], offset[i, j], zero)
                 delta[i, k] = across * other + along * h[i, k]
                 d = across * d + along * now
-            elif code == TANH:
-                d -= d * now * now
-            elif code == MODRELU:
-                d = zero if now == zero else d
-            elif code == RELU:
-                d = d if now > zero else zero
-            elif code == SIGMOID:
-                d *= now - now * now
+            else:
+                d = slope_of(code, d, now)
             delta[i, j] = d

@@ -43,6 +43,11 @@ class Target(NamedTuple):
     simulated: bool
     threads: int  # of a block
     types: Callable[[str], Any] = lambda name: getattr(np, name)  # what kernels know as `real`, by its name
+    shared: int = 0  # bytes of shared memory that a block can have, 0: all that the device gives
+
+    def shared_bytes(self, xp: Any) -> int:
+        """Bytes of shared memory that a block can have; xp is the library of the device's arrays."""
+        return self.shared or int(xp.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
 
 
 def find_target() -> tuple[Target | None, dict[str, str]]:
@@ -86,7 +91,7 @@ def _chosen() -> dict[str, Callable[[], Target]]:
 
 def _mlir() -> Target:
     module = importlib.import_module("numba_cuda_mlir.cuda")
-    return _of("numba-cuda-mlir", module)
+    return _of("numba-cuda-mlir", module, 0)
 
 
 def _numba_cuda() -> Target:
@@ -97,11 +102,12 @@ def _numba_cuda() -> Target:
     if not hasattr(np, "row_stack"):
         # Up to 0.30 it asks for a name that NumPy 2.5 has dropped, at import and nowhere else.
         np.row_stack = np.vstack
-    return _of("numba-cuda", importlib.import_module("numba.cuda"))
+    # It cannot ask for more shared memory than every block has.
+    return _of("numba-cuda", importlib.import_module("numba.cuda"), 48 * 1024)
 
 
-def _of(name: str, module: ModuleType) -> Target:
-    return Target(name, module, module.jit, _device(module), False, 128)
+def _of(name: str, module: ModuleType, shared: int) -> Target:
+    return Target(name, module, module.jit, _device(module), False, 128, shared=shared)
 
 
 def _device(module: Any) -> Callable[..., Any]:
@@ -119,7 +125,8 @@ def _simulator() -> Target:
         return _Simulated(module.jit(function), wrapper)
 
     types = importlib.import_module("numba").types
-    return Target("simulator", _WithinKernel(), compiled, lambda f: f, True, 8, lambda name: getattr(types, name))
+    # So little shared memory that the tests' small networks meet both ways of a recurrence.
+    return Target("simulator", _WithinKernel(), compiled, lambda f: f, True, 8, lambda name: getattr(types, name), 600)
 
 
 class _WithinKernel:

@@ -10,7 +10,8 @@ gradient are formed for a whole time tile at once; only h_{t-1} W_rec and delta_
 
 f is one of `activations.py`. A sequence that has ended keeps its state. Source: Elman 1990.
 
-On a CUDA device all input products are one, and so are the weight gradients; each step is a product and a kernel.
+On a CUDA device all input products are one, and so are the weight gradients. Where W_rec fits into a block's shared
+memory one kernel takes all steps (`resident.py`); otherwise each step is a product and a kernel.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from numba import prange
 
 from npr.arrays import namespace
-from npr.kernels import product
+from npr.kernels import product, resident
 from npr.kernels.activations import activate_rows, activate_step, slope_rows, slope_step
 from npr.kernels.jit import inline, parallel_kernel
 from npr.kernels.layout import gate_of, masked_tile, rows_of
@@ -163,6 +164,9 @@ class Device:
         times, (rows, n) = h.shape[1] - 1, h.shape[2:]
         a, states = namespace(x).empty((times, rows, n), h.dtype), h[0]
         product.multiply(product.value_of(x, mask, w_in.shape[0]), w_in, a, False)
+        if resident.fits(namespace(x), n, h.dtype):
+            resident.all_states(a, bias[0], w, scan, states)
+            return
         step = activate_rows.each(rows * n, h.dtype)
         for t in range(times):
             a[t] += states[t] @ w
@@ -174,11 +178,15 @@ class Device:
         times, (rows, n) = h.shape[1] - 1, h.shape[2:]
         delta, back, length = namespace(x).empty((times, rows, n), h.dtype), carry[0], scan.lengths[0]
         gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
-        step = slope_rows.each(rows * n, h.dtype)
-        for t in reversed(range(times)):
-            above, silent = g[0, t + 1, :, :n], int(t < first)
-            step(above, silent, gate, scan.offset, scan.activation, length, t, back, h[0, t + 1], delta[t])
-            back += delta[t] @ w
+        above = g[0, 1:, :, :n]
+        if resident.fits(namespace(x), n, h.dtype):
+            resident.all_deltas(above, first, gate, w, scan, h[0], delta, back)
+        else:
+            step = slope_rows.each(rows * n, h.dtype)
+            for t in reversed(range(times)):
+                silent = int(t < first)
+                step(above[t], silent, gate, scan.offset, scan.activation, length, t, back, h[0, t + 1], delta[t])
+                back += delta[t] @ w
         row_sums[0] += delta.sum(0)
         product.multiply_transposed(h[0, :-1], delta, dw[0])
         product.multiply_transposed(product.value_of(x, mask, dw_in.shape[1]), delta, dw_in[0])

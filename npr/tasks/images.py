@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from npr.arrays import namespace
 from npr.errors import DataError
 from npr.tasks.base import Batch
 from npr.tasks.stored import Indices
@@ -37,9 +39,20 @@ class Part(NamedTuple):
         """`rows` in the order `rng.permutation(n)`."""
         return self.rows[rng.permutation(len(self.rows))]
 
+    def moved(self, put: Callable[[Any], Any]) -> Part:
+        """The same images, as bytes, where `put` places arrays: batches are then gathered and permuted there."""
+        shown = Presentation(*(put(array) for array in self.presentation))
+        return self._replace(pixels=put(self.pixels), labels=put(self.labels), presentation=shown)
+
     def batch(self, rows: Indices, dtype: DTypeLike) -> Batch:
         """The images `rows`: x (P, B, 1) of `dtype`, C-contiguous, and target (B,) int64."""
+        xp = namespace(self.pixels)
+        if xp is not np:
+            rows = xp.asarray(rows)
         turned = self.pixels.take(rows, axis=0).T.take(self.presentation.order, axis=0)
+        if xp is not np:
+            x = self.presentation.table.astype(dtype).take(turned)[:, :, None]
+            return Batch(x, self.labels.take(rows).astype(np.int64))
         x = np.empty((*turned.shape, 1), dtype)
         self.presentation.table.astype(dtype).take(turned, out=x[:, :, 0], mode="clip")
         return Batch(x, self.labels.take(rows).astype(np.int64))

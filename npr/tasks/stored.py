@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -129,6 +129,11 @@ class StoredDataset:
     ) -> None:
         self.name, self.provenance, self.notice = name, provenance, notice
         self._parts, self._content = parts, content
+
+    def moved(self, put: Callable[[Any], Any]) -> StoredDataset:
+        """The same data set with those examples on a device that can be there; the others go batch by batch."""
+        parts = {name: part.moved(put) if hasattr(part, "moved") else part for name, part in self._parts.items()}
+        return StoredDataset(self.name, parts, self.provenance, self.notice, self._content)
 
     @property
     def sizes(self) -> dict[str, int]:

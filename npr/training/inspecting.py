@@ -60,6 +60,7 @@ def subject_of(parts: Parts, weights: Weights, batch: Batch, tail: int = 0) -> S
         return parts.loss(output, batch.target, _looked_at(batch, output, tail))
 
     # Series are looked at on the host, wherever a run trains.
+    batch = batch._replace(x=host(batch.x), target=host(batch.target))
     backend = parts.backend if parts.backend.name == "cpu" else get_backend("cpu", threads=parts.train.threads)
     return Subject(parts.model, *weights.moved(host), batch.x, loss, backend, None, batch.lengths)
 

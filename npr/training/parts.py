@@ -17,6 +17,7 @@ from npr.optimizers import Optimizer
 from npr.params import Array, Buffers, Params, pack
 from npr.schedules import Schedule
 from npr.tasks.base import Baseline, Batch, Dataset
+from npr.tasks.stored import StoredDataset
 from npr.training.config import Config
 from npr.training.train_config import TrainConfig
 
@@ -98,6 +99,8 @@ def open_parts(config: Config, log: Callable[[str], None]) -> Parts:
     train, built = config.train, config.build()
     backend = get_backend(train.device, threads=train.threads)
     dataset = built.task.open(train.data, Path(train.data_dir) if train.data_dir else None, log)
+    if train.device != "cpu" and type(dataset) is StoredDataset:
+        dataset = dataset.moved(backend.put)
     return Parts(
         train=train,
         model=config.build(dataset).model,
