@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dis
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -102,6 +103,10 @@ def _numba_cuda() -> Target:
     if not hasattr(np, "row_stack"):
         # Up to 0.30 it asks for a name that NumPy 2.5 has dropped, at import and nowhere else.
         np.row_stack = np.vstack
+    # Small networks fill no device, and users need not be told at every launch.
+    for config in ("numba.core.config", "numba.cuda.core.config"):
+        if importlib.util.find_spec(config):
+            importlib.import_module(config).CUDA_LOW_OCCUPANCY_WARNINGS = 0
     # It cannot ask for more shared memory than every block has.
     return _of("numba-cuda", importlib.import_module("numba.cuda"), 48 * 1024)
 
