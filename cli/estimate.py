@@ -17,7 +17,6 @@ from npr.backends import get_backend
 from npr.data import search
 from npr.data.known import SETS
 from npr.params import count
-from npr.slices import cut
 from npr.tasks.base import Batch, Dataset, Stream, Task
 from npr.training.config import Config
 from npr.training.parts import Parts
@@ -140,7 +139,7 @@ def estimate(config: Config) -> Estimate:
     seconds = _seconds(parts, state) * built.task.seq_len / steps
     fixed, peak = _memory(parts)
     memory = fixed + (peak - fixed) / steps * built.task.seq_len
-    stretch = cut(built.task.seq_len, train.batch_size).whole_tiles(max(train.bptt_checkpoint, 1))
+    stretch = parts.backend.cut(built.task.seq_len, train.batch_size).whole_tiles(max(train.bptt_checkpoint, 1))
     if train.bptt_checkpoint and stretch < built.task.seq_len:
         # One stretch in full; of all others input, outputs and the states before them; one forward pass more.
         others = _outside(parts.model, built.task.seq_len, stretch) * train.batch_size * np.dtype(train.dtype).itemsize
@@ -156,7 +155,9 @@ def _outside(model: Any, seq_len: int, stretch: int) -> float:
 
 
 def _memory(parts: Parts) -> tuple[int, int]:
-    """Bytes of a fresh state, and the peak of its first update."""
+    """Bytes of a fresh state, and the peak of its first update, where the run would have them."""
+    if parts.backend.room() is not None:
+        return parts.backend.taken(lambda: fresh(parts)), parts.backend.taken(lambda: update(parts, fresh(parts)))
     parts.backend.pool.clear()
     tracemalloc.start()
     state = fresh(parts)

@@ -91,6 +91,10 @@ def _chosen() -> dict[str, Callable[[], Target]]:
 
 
 def _mlir() -> Target:
+    try:
+        importlib.import_module("numba_cuda_mlir")
+    except ModuleNotFoundError:
+        raise BackendError("it is not installed") from None
     module = importlib.import_module("numba_cuda_mlir.cuda")
     return _of("numba-cuda-mlir", module, 0)
 
@@ -104,9 +108,10 @@ def _numba_cuda() -> Target:
         # Up to 0.30 it asks for a name that NumPy 2.5 has dropped, at import and nowhere else.
         np.row_stack = np.vstack
     # Small networks fill no device, and users need not be told at every launch.
-    for config in ("numba.core.config", "numba.cuda.core.config"):
-        if importlib.util.find_spec(config):
-            importlib.import_module(config).CUDA_LOW_OCCUPANCY_WARNINGS = 0
+    for name in ("numba.core.config", "numba.cuda.core.config"):
+        if importlib.util.find_spec(name):
+            config: Any = importlib.import_module(name)
+            config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
     # It cannot ask for more shared memory than every block has.
     return _of("numba-cuda", importlib.import_module("numba.cuda"), 48 * 1024)
 
