@@ -99,6 +99,15 @@ class Cuda:
         """x on the device."""
         return self.xp.asarray(x)
 
+    def describe(self) -> dict[str, str]:
+        """Name and compute capability of the device, and what compiles for it."""
+        found = {"target": self.target.name}
+        if not self.target.simulated:
+            device = self.xp.cuda.Device()
+            name = self.xp.cuda.runtime.getDeviceProperties(device.id)["name"].decode()
+            found |= {"name": name, "capability": device.compute_capability}
+        return found
+
     def room(self) -> int | None:
         """Bytes of the device's memory that are free; None where it is simulated."""
         if self.target.simulated:
