@@ -58,7 +58,7 @@ def flat_of(named: Params) -> Array:
     base: Any = arrays[0].base if arrays else None
     while getattr(base, "base", None) is not None:
         base = base.base
-    if getattr(base, "ndim", 0) != 1 or base.size != sum(a.size for a in arrays):
+    if getattr(base, "ndim", 0) != 1 or getattr(base, "size", -1) != sum(a.size for a in arrays):
         raise ValueError("these parameters are not views of one flat buffer; make them with npr.params.pack")
     return base
 

@@ -130,7 +130,8 @@ def whole(times: int, batch: int, lengths: Array | None, xp: Any) -> Slicing:
     """The whole batch as one slice, for a device whose kernels divide the work themselves; errors as in `cut`."""
     if times < 1 or batch < 1:
         raise ValueError(f"a batch needs at least one step and one sequence, got T={times}, B={batch}")
-    known = np.full((1, batch), times) if lengths is None else _checked(lengths, times, batch)[None]
+    every = np.full(batch, times) if lengths is None else _checked(lengths, times, batch)
+    known = np.array(every[None], np.int64)
     return Slicing(times, batch, 1, batch, 1, xp.asarray(known), np.ones(batch, bool), known, xp)
 
 

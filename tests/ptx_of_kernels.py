@@ -86,7 +86,7 @@ def main(name: str) -> None:
     def compile_device(function):
         return cuda.jit(device=True)(function)
 
-    chosen = cuda_target.Target(name, cuda, compile_kernel, compile_device, True, 128, shared=600)
+    chosen = cuda_target.Target(name, cuda, compile_kernel, compile_device, True, 128, shared=1200)
     cuda_target.target = lambda: chosen
     launch_all()
     print(json.dumps(list(Recorder.made.values())))

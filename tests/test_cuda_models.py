@@ -12,6 +12,7 @@ from npr import registry
 from npr.arrays import host
 from npr.backends import get_backend
 from npr.context import Context
+from npr.errors import BackendError
 from npr.gradcheck_cases import CASES, applies, draw_point, options_for, shortened
 from npr.kernels import resident
 from npr.params import pack
@@ -34,7 +35,7 @@ def cuda():
     return get_backend("cuda")
 
 
-def ran(backend, point, dtype):
+def ran(backend, point, dtype, **choices):
     """Output, states and gradients by name, on the host."""
     put = backend.put
     params = pack({name: put(value.astype(dtype)) for name, value in point.params.items()})
@@ -42,7 +43,7 @@ def ran(backend, point, dtype):
     x = point.x if point.x.dtype.kind in "iu" else point.x.astype(dtype)
     state = None if point.state is None else tuple(put(part.astype(dtype)) for part in point.state)
     d_state = None if point.d_state is None else tuple(put(part.astype(dtype)) for part in point.d_state)
-    ctx = Context(backend, dropout=True, rng=np.random.default_rng(point.mask_seed))
+    ctx = Context(backend, dropout=True, rng=np.random.default_rng(point.mask_seed), **choices)
     model = point.model
     out = model.forward(ctx, params, buffers, put(x), state, point.lengths)
     back = model.backward(ctx, params, out.cache, put(point.d_output.astype(dtype)), d_state)
@@ -83,3 +84,19 @@ def test_every_activation_both_ways(cuda, activation, units, ragged):
     point = draw_point(model, dataclasses.replace(BY_NAME["recurrence"], ragged=ragged), (units, ragged))
     assert resident.fits(cuda.xp, units, np.dtype(np.float64)) == (units == 4)
     agree(ran(cuda, point, np.float64), ran(get_backend("cpu"), point, np.float64), 1e-11)
+
+
+@pytest.mark.parametrize("readout", ["last", "every"])
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+def test_states_computed_again_on_the_device(cuda, name, readout):
+    model = registry.models.get(name)(input_size=2, output_size=3, hidden_size=4, readout=readout)
+    point = draw_point(model, dataclasses.replace(BY_NAME["ragged"], steps=9), (9,))
+    wanted = ran(cuda, point, np.float64)
+    agree(ran(cuda, point, np.float64, bptt_checkpoint=2), wanted, 1e-12)
+
+
+def test_more_units_than_shared_memory_holds(cuda):
+    model = registry.models.get("eurnn")(input_size=2, output_size=3, hidden_size=64, capacity=2)
+    point = draw_point(model, BY_NAME["recurrence"], (1,))
+    with pytest.raises(BackendError, match=r"rotations of 64 units .* at most 37 units in float64"):
+        ran(cuda, point, np.float64)

@@ -21,6 +21,9 @@ RUNS = {
     "indrnn": {"model": "indrnn", **ADDING, "layers": 2, "norm": "time", "dropout": 0.2, "optimizer": "adam"},
     "exprnn": {"model": "exprnn", **COPY, "optimizer": "rmsprop", "clip_norm": 1.0},
     "lstm": {"model": "lstm", **COPY, "optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "weight_decay": 1e-3},
+    "plain sgd": {"model": "irnn", **COPY, "optimizer": "sgd", "lr": 0.1},
+    "rmsprop of TF1": {"model": "rnn", **COPY, "optimizer": "rmsprop", "rmsprop_form": "tf1", "momentum": 0.5},
+    "dtriv": {"model": "exprnn", **COPY, "rebase_every": 2, "bptt_checkpoint": 2},
     "nnrnn": {"model": "nnrnn", **COPY, "optimizer": "rmsprop", "lr_orth": 1e-4},
 }
 

@@ -10,11 +10,13 @@ import os
 import numpy as np
 import pytest
 from test_cuda_models import agree, ran
+from watching import rows
 
 from npr import registry
 from npr.backends import get_backend
 from npr.errors import BackendError
 from npr.gradcheck_cases import Case, draw_point
+from npr.training import fit, resolve
 
 pytestmark = pytest.mark.gpu
 SIZES = {"input_size": 8, "output_size": 10, "hidden_size": 128}
@@ -29,6 +31,7 @@ MODELS = {
     "gru": {"layers": 2},
     "resrnn": {},
 }
+OPTIMIZERS = [{"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.9}, {"optimizer": "adam"}]
 CASE = Case("real", steps=int(os.environ.get("NPR_GPU_STEPS", "200")), batch=32, ragged=True)
 
 
@@ -58,3 +61,16 @@ def test_two_runs_have_the_same_bits(cuda, name):
     one, other = ran(cuda, point, np.float32), ran(cuda, point, np.float32)
     for key, value in one.items():
         np.testing.assert_array_equal(other[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [{"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.9}, {"optimizer": "adam"}]
+)
+@pytest.mark.parametrize("name", ["indrnn", "exprnn", "lstm"])
+def test_a_run_has_the_losses_of_the_cpu(cuda, name, optimizer, tmp_path):
+    sizes = {"hidden_size": 64, "batch_size": 16, "seq_len": 50, "validation_size": 32, "test_size": 32}
+    flags = {"model": name, "task": "adding", "preset": "none", "steps": 5, "log_every": 1, "lr": 1e-3}
+    for device in ("cpu", "cuda"):
+        fit(resolve({**flags, **sizes, **optimizer, "device": device}), run=tmp_path / device)
+    wanted, found = rows(tmp_path / "cpu"), rows(tmp_path / "cuda")
+    assert [row["loss"] for row in found] == pytest.approx([row["loss"] for row in wanted], rel=1e-3)

@@ -132,16 +132,16 @@ class Cuda:
             return importlib.import_module("npr.backends.simulated").library
         try:
             cupy = importlib.import_module("cupy")
-        except ImportError as error:
+        except Exception as error:  # it may fail in any way where its libraries do not fit
             raise BackendError(f"device 'cuda' needs CuPy: {error}. Get it with: pip install \"npr[gpu]\"") from error
         try:
             count = cupy.cuda.runtime.getDeviceCount()
+            digits = cupy.cuda.Device().compute_capability if count else "00"
         except cupy.cuda.runtime.CUDARuntimeError as error:
             raise BackendError(f"device 'cuda' cannot be used: {error}. Use --device cpu.") from error
         if not count:
             raise BackendError("device 'cuda' cannot be used: the driver finds no NVIDIA device. Use --device cpu.")
-        device = cupy.cuda.Device()
-        capability = tuple(int(digit) for digit in (device.compute_capability[:-1], device.compute_capability[-1]))
+        capability = int(digits[:-1]), int(digits[-1])
         if capability < _OLDEST:
             raise BackendError(
                 f"device 'cuda' has compute capability {capability[0]}.{capability[1]}; the kernels need "

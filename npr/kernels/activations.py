@@ -23,15 +23,16 @@ def pair_gain(re, im, offset, zero):
 
 
 @inline
-def pair_slopes(g_re, g_im, h_re, h_im, offset, zero):
-    """x, y with dL/da = x g + y h for a pair, from g = dL/dh."""
+def pair_slope(g_re, g_im, h_re, h_im, offset, zero):
+    """Both parts of dL/da from those of g = dL/dh; zero where |h| is."""
     square = h_re * h_re + h_im * h_im
     if square == zero:
         return zero, zero
     size = math.sqrt(square)
     across = size / (size - offset)
     along = (g_re * h_re + g_im * h_im) / square
-    return across, along - across * along
+    along -= across * along
+    return across * g_re + along * h_re, across * g_im + along * h_im
 
 
 @inline
@@ -110,9 +111,7 @@ def _slope_pairs(g, h, offset, d):
     zero = d.dtype.type(0)
     m = d.shape[0] // 2
     for j in range(m):
-        across, along = pair_slopes(g[j], g[m + j], h[j], h[m + j], offset[j], zero)
-        d[j] = across * g[j] + along * h[j]
-        d[m + j] = across * g[m + j] + along * h[m + j]
+        d[j], d[m + j] = pair_slope(g[j], g[m + j], h[j], h[m + j], offset[j], zero)
 
 
 def activated(code, value, offset):
@@ -188,10 +187,8 @@ def slope_rows(g, silent, mask, offset, code, lengths, t, carry, h, delta):
         if t < lengths[i]:
             d, now = delta[i, j], h[i, j]
             if code == COMPLEX_MODRELU:
-                other, k = delta[i, units + j], units + j
-                across, along = pair_slopes(d, other, now, h[i, k], offset[i, j], zero)
-                delta[i, k] = across * other + along * h[i, k]
-                d = across * d + along * now
+                k = units + j
+                d, delta[i, k] = pair_slope(d, delta[i, k], now, h[i, k], offset[i, j], zero)
             else:
                 d = slope_of(code, d, now)
             delta[i, j] = d

@@ -54,7 +54,11 @@ class Target(NamedTuple):
 def find_target() -> tuple[Target | None, dict[str, str]]:
     """The target that can be had here, and why each one before it cannot."""
     refused: dict[str, str] = {}
-    for name, load in _chosen().items():
+    try:
+        chosen = _chosen()
+    except BackendError as error:
+        return None, {_CHOICE: str(error)}
+    for name, load in chosen.items():
         try:
             return load(), refused
         except Exception as error:  # a CUDA package may fail to import in any way
@@ -96,6 +100,7 @@ def _mlir() -> Target:
     except ModuleNotFoundError:
         raise BackendError("it is not installed") from None
     module = importlib.import_module("numba_cuda_mlir.cuda")
+    _configure("numba_cuda_mlir.numba_cuda.core.config")
     return _of("numba-cuda-mlir", module, 0)
 
 
@@ -107,13 +112,18 @@ def _numba_cuda() -> Target:
     if not hasattr(np, "row_stack"):
         # Up to 0.30 it asks for a name that NumPy 2.5 has dropped, at import and nowhere else.
         np.row_stack = np.vstack
-    # Small networks fill no device, and users need not be told at every launch.
-    for name in ("numba.core.config", "numba.cuda.core.config"):
-        if importlib.util.find_spec(name):
-            config: Any = importlib.import_module(name)
-            config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+    _configure("numba.core.config", "numba.cuda.core.config")
     # It cannot ask for more shared memory than every block has.
     return _of("numba-cuda", importlib.import_module("numba.cuda"), 48 * 1024)
+
+
+def _configure(*modules: str) -> None:
+    """Options of a target: no warning that a small network does not fill the device, and no waiting at every launch for
+    the stream of each argument, since CuPy and the kernels use the same one."""
+    for name in modules:
+        if importlib.util.find_spec(name):
+            config: Any = importlib.import_module(name)
+            config.CUDA_LOW_OCCUPANCY_WARNINGS = config.CUDA_ARRAY_INTERFACE_SYNC = 0
 
 
 def _of(name: str, module: ModuleType, shared: int) -> Target:
@@ -136,7 +146,7 @@ def _simulator() -> Target:
 
     types = importlib.import_module("numba").types
     # So little shared memory that the tests' small networks meet both ways of a recurrence.
-    return Target("simulator", _WithinKernel(), compiled, lambda f: f, True, 8, lambda name: getattr(types, name), 600)
+    return Target("simulator", _WithinKernel(), compiled, lambda f: f, True, 8, lambda name: getattr(types, name), 1200)
 
 
 class _WithinKernel:

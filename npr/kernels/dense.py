@@ -177,7 +177,7 @@ class Device:
         """`dense_backward`; w_in is W_in^T (N, K) and w W_rec^T themselves."""
         times, (rows, n) = h.shape[1] - 1, h.shape[2:]
         delta, back, length = namespace(x).empty((times, rows, n), h.dtype), carry[0], scan.lengths[0]
-        gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
+        gate = product.gate_of_batch(g_mask)
         above = g[0, 1:, :, :n]
         if resident.fits(namespace(x), n, h.dtype):
             resident.all_deltas(above, first, gate, w, scan, h[0], delta, back)

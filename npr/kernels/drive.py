@@ -6,6 +6,7 @@ import numpy as np
 from numba import prange
 
 from npr.arrays import namespace
+from npr.kernels import product
 from npr.kernels.jit import parallel_kernel
 from npr.kernels.layout import gate_of, rows_of
 from npr.kernels.prefetch import ask_for
@@ -71,7 +72,7 @@ class Device:
         """`drive_forward`."""
         xp = namespace(z)
         a = z[0, 1:] if not scale.shape[0] else scale * z[0, 1:]
-        shift = bias[0] if bias.shape[0] else bias.reshape(0, 0)
+        shift = product.gate_of_batch(bias)
         scan_on(xp, a, shift, scan, h[0], column, sums[0] if sums.shape[0] else sums)
 
     @staticmethod

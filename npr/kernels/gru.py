@@ -255,7 +255,7 @@ class Device:
         h, gates = (part[0] for part in states)
         (rows, n), length, dh, after = h.shape[1:], lengths[0], grads.dh[0], int(after)
         delta = namespace(x).zeros(gates.shape, h.dtype)
-        gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
+        gate = product.gate_of_batch(g_mask)
         kernels = gate_steps.gru_state_backward, gate_steps.gru_reset_backward
         state, reset = (kernel.each(rows * n, h.dtype) for kernel in kernels)
         for t in reversed(range(h.shape[0] - 1)):

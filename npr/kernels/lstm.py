@@ -252,7 +252,7 @@ class Device:
         h, c, gates = (part[0] for part in states)
         times, (rows, n), length = gates.shape[0], h.shape[1:], lengths[0]
         dh, dc, delta = grads.dh[0], grads.dc[0], namespace(x).empty(gates.shape, h.dtype)
-        gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
+        gate = product.gate_of_batch(g_mask)
         kernels = gate_steps.lstm_output_backward, gate_steps.lstm_cell_backward
         output, cell = (kernel.each(rows * n, h.dtype) for kernel in kernels)
         for t in reversed(range(times)):

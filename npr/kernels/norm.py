@@ -7,6 +7,7 @@ import numpy as np
 from numba import prange
 
 from npr.arrays import namespace
+from npr.kernels import product
 from npr.kernels.cuda_target import cuda, cuda_kernel
 from npr.kernels.jit import parallel_kernel
 
@@ -111,6 +112,6 @@ class Device:
     @staticmethod
     def step_affine_backward(g, mask, lengths, x, gain, lean, offset):
         """`step_affine_backward`."""
-        gate = mask[0] if mask.shape[0] else mask.reshape(0, 0)
+        gate = product.gate_of_batch(mask)
         above = g[0, 1:]
         scale_steps_backward.each(above.size, g.dtype)(above, gate, lengths[0], x[0, 1:], gain, lean, offset)

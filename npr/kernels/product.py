@@ -13,6 +13,11 @@ def value_of(x, mask, width):
     return value * mask[0] if mask.shape[0] else value
 
 
+def gate_of_batch(mask):
+    """The mask (R, C) of the one slice, or an empty one."""
+    return mask[0] if mask.shape[0] else mask.reshape(0, 0)
+
+
 def multiply(a, w, out, add):
     """out (T, R, N) becomes (with add: gains) a (T, R, K) w (K, N)."""
     found = _matrix(a) @ w

@@ -192,7 +192,7 @@ def rotate_shared(row, spare, rot, layers, fft):
                 row[q], row[n + q] = sin * p_re + cos * re, sin * p_im + cos * im
         cuda.syncthreads()
         if fft:
-            shuffle_shared(row, spare, start, step)
+            shuffle_shared(row, spare, start, step, False)
     for j in range(start, n, step):
         c, s = rot[layers, j // m, j % m], rot[layers, 2 + j // m, j % m]
         re = c * row[j] - s * row[n + j]
@@ -201,25 +201,14 @@ def rotate_shared(row, spare, rot, layers, fft):
     cuda.syncthreads()
 
 
-def shuffle_shared(row, spare, start, step):
-    """Perfect shuffle of both parts of a row (2n,): 0, m, 1, m + 1, ..."""
+def shuffle_shared(row, spare, start, step, inverse):
+    """Perfect shuffle of both parts of a row (2n,), 0, m, 1, m + 1, ..., or its inverse."""
     n = row.shape[0] // 2
     m = n // 2
     for j in range(start, n, step):
         k = j // 2 if j % 2 == 0 else m + j // 2
-        spare[j], spare[n + j] = row[k], row[n + k]
-    cuda.syncthreads()
-    for j in range(start, n, step):
-        row[j], row[n + j] = spare[j], spare[n + j]
-    cuda.syncthreads()
-
-
-def unshuffle_shared(row, spare, start, step):
-    """The inverse of `shuffle_shared`."""
-    n = row.shape[0] // 2
-    m = n // 2
-    for j in range(start, n, step):
-        k = 2 * j if j < m else 2 * (j - m) + 1
+        if inverse:
+            k = 2 * j if j < m else 2 * (j - m) + 1
         spare[j], spare[n + j] = row[k], row[n + k]
     cuda.syncthreads()
     for j in range(start, n, step):
@@ -246,8 +235,8 @@ def rotate_shared_backward(row, g, spare, rot, layers, fft, sums):
     for back in range(layers):
         layer = layers - 1 - back
         if fft:
-            unshuffle_shared(row, spare, start, step)
-            unshuffle_shared(g, spare, start, step)
+            shuffle_shared(row, spare, start, step, True)
+            shuffle_shared(g, spare, start, step, True)
         for k in range(start, m, step):
             p, q = pair(layer, k, n, fft)
             if q >= 0:

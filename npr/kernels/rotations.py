@@ -28,6 +28,7 @@ import numpy as np
 from numba import prange
 
 from npr.arrays import namespace
+from npr.errors import BackendError
 from npr.kernels import product
 from npr.kernels.cuda_target import cuda, cuda_kernel, real, target
 from npr.kernels.jit import parallel_kernel
@@ -239,8 +240,15 @@ class Device:
     Rotations, RotationGrads = Rotations, RotationGrads
 
     @staticmethod
-    def _blocks(kernel, count, n, rows, dtype):
-        return kernel.blocks(count, min(target().threads, max(1, n // 2)), dtype, rows * n * dtype.itemsize)
+    def _blocks(xp, kernel, count, n, rows, dtype):
+        needed, held = rows * n * dtype.itemsize, target().shared_bytes(xp)
+        if needed > held:
+            most = held // (rows * dtype.itemsize)
+            raise BackendError(
+                f"EURNN's rotations of {n} units need {needed} bytes of a block's shared memory, and there are {held}: "
+                f"at most {most} units in {dtype}. Use --device cpu."
+            )
+        return kernel.blocks(count, min(target().threads, max(1, n // 2)), dtype, needed)
 
     @classmethod
     def rotations_forward(cls, x, mask, w, rot, h):
@@ -249,7 +257,7 @@ class Device:
         z = namespace(x).empty((h.shape[1] - 1, rows, wide), h.dtype)
         product.multiply(product.value_of(x, mask, w.shape[0]), w, z, False)
         choices = _table(rot), rot.cos.shape[0], int(rot.fft), rot.offset, int(not rot.real)
-        cls._blocks(sequence_forward, rows, n, 4, h.dtype)(z, *choices, rot.lengths[0], h[0])
+        cls._blocks(namespace(x), sequence_forward, rows, n, 4, h.dtype)(z, *choices, rot.lengths[0], h[0])
 
     @classmethod
     def rotations_backward(cls, x, mask, w, w_back, rot, h, g, g_mask, first, gx, grads, carry):
@@ -259,9 +267,9 @@ class Device:
         value = product.value_of(x, mask, w.shape[0])
         product.multiply(value, w, delta, False)
         sums, d_offset = xp.zeros((rows, layers + 1, 2, m), h.dtype), xp.zeros((rows, n), h.dtype)
-        gate = g_mask[0] if g_mask.shape[0] else g_mask.reshape(0, 0)
+        gate = product.gate_of_batch(g_mask)
         choices = _table(rot), layers, int(rot.fft), rot.offset, int(not rot.real)
-        cls._blocks(sequence_backward, rows, n, 6, h.dtype)(
+        cls._blocks(xp, sequence_backward, rows, n, 6, h.dtype)(
             delta, *choices, rot.lengths[0], h[0], g[0, 1:], first, gate, carry[0], sums, d_offset
         )
         total = sums.sum(0)
@@ -278,4 +286,4 @@ class Device:
         """`rotations_matrix`."""
         n = out.shape[0] // 2
         table = _table(rot)
-        cls._blocks(matrix_rows, 2 * n, n, 4, out.dtype)(table, rot.cos.shape[0], int(rot.fft), out)
+        cls._blocks(namespace(out), matrix_rows, 2 * n, n, 4, out.dtype)(table, rot.cos.shape[0], int(rot.fft), out)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npr.kernels import product
 from npr.kernels.cuda_target import cuda, cuda_kernel, real
 from npr.kernels.jit import inline
 from npr.kernels.pointwise import activate, clip, through
@@ -259,7 +260,7 @@ def gather_moments(parts, lengths, moments):
 def scan_back_on(g, up, scan, h, column, delta, row_sums, du, carry):
     """`unit_backward` of one slice: g and delta (T, R, N), all (R, N) but h (T+1, R, C)."""
     rows, n = delta.shape[1:]
-    gain = up.gain[0] if up.gain.shape[0] else up.gain.reshape(0, 0)
+    gain = product.gate_of_batch(up.gain)
     limit = h.dtype.type(scan.step_clip)
     unit_backward.each(rows * n, h.dtype)(
         g, up.first, gain, up.lean, up.offset, scan.u, scan.lengths[0], scan.activation, limit, h, column, delta,

@@ -148,18 +148,23 @@ def _on_device(kernel, flat, bounds, table, c):
         kernel.each(part.stop - part.start, flat[0].dtype)(*(array[part] for array in flat), *table[s], c)
 
 
+def _velocity(p, v):
+    """v, or zeros where there is no momentum: not every compiler clips a slice of an empty array."""
+    return v if v.size else namespace(p).zeros(p.shape, p.dtype)
+
+
 class Device:
     """The same on a CUDA device."""
 
     @staticmethod
     def sgd(p, g, v, bounds, table, c):
         """`sgd`."""
-        _on_device(sgd_each, (p, g, v), bounds, table, c)
+        _on_device(sgd_each, (p, g, _velocity(p, v)), bounds, table, c)
 
     @staticmethod
     def rmsprop(p, g, sq, v, bounds, table, c):
         """`rmsprop`."""
-        _on_device(rmsprop_each, (p, g, sq, v), bounds, table, c)
+        _on_device(rmsprop_each, (p, g, sq, _velocity(p, v)), bounds, table, c)
 
     @staticmethod
     def adam(p, g, m, v, bounds, table, c):

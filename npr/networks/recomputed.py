@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.arrays import namespace
 from npr.context import Forward, Pass
 from npr.params import Array, Buffers, Params
 from npr.stretches import Stretches
@@ -99,6 +100,7 @@ def _taken(ending: Array, so_far: tuple[Array, Array] | None, new: tuple[Array, 
     """The rows (B, channels) of sequences that end in this stretch, beside those of earlier ones."""
     if so_far is None:
         return new
+    chosen = namespace(new[0]).asarray(ending)
     for old, value in zip(so_far, new, strict=True):
-        old[ending] = value[ending]
+        old[chosen] = value[chosen]
     return so_far

@@ -37,11 +37,13 @@ class OnHost(NamedTuple):
             return self.inner.settle(theta, buffers)
         before = _fetched(theta)
         after = {name: value.copy() for name, value in before.items()}
-        found = self.inner.settle(after, _fetched(buffers))
+        kept = _fetched(buffers)
+        found = self.inner.settle(after, kept)
         for name, value in after.items():
             if not np.array_equal(value, before[name]):
                 theta[name][...] = xp.asarray(value)
-        return _placed(xp, found)
+        moved = {name: value for name, value in found.items() if value is not kept.get(name)}
+        return {name: buffers[name] for name in found if name not in moved} | _placed(xp, moved)
 
     def penalty(self, theta: Params) -> tuple[float, Params]:
         """A term of the loss and its gradient."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from npr.errors import BackendError
+from contextlib import suppress
+
+from npr.errors import BackendError, DivergedError
 from npr.tasks.base import Batch
 from npr.training.parts import Parts, on_device
 from npr.training.state import fresh
@@ -38,10 +40,16 @@ def check_memory(parts: Parts) -> None:
 
 
 def _bytes(parts: Parts, count: int) -> int:
-    """Memory of one update with so many sequences."""
-    state = fresh(parts)
-    batch = _first(state.stream.next(), count)
-    return parts.backend.taken(lambda: train_on(parts, state, on_device(parts.backend, batch)))
+    """Memory of a state and of one update with so many sequences."""
+
+    def once() -> None:
+        state = fresh(parts)
+        batch = _first(state.stream.next(), count)
+        # Few sequences may diverge where all of them would not.
+        with suppress(DivergedError):
+            train_on(parts, state, on_device(parts.backend, batch))
+
+    return parts.backend.taken(once)
 
 
 def _first(batch: Batch, count: int) -> Batch:
