@@ -169,8 +169,8 @@ _LENGTH: list[tuple[str, Any, str]] = [
     ("--epochs", SIZE, "Passes over the training data; 1,000 updates where no sequence comes twice."),
     ("--steps", SIZE, "Updates, instead of --epochs."),
     ("--max-time", Duration(), "Stop after this time: 90, 90s, 10m, 1h."),
-    ("--threads", SIZE, "CPU threads; results do not depend on it."),
     ("--device", _DEVICE, "Where to compute."),
+    ("--threads", SIZE, "CPU threads; results do not depend on it."),
 ]
 
 _FLAGS = [
@@ -193,8 +193,7 @@ def _training() -> list[tuple[str, Any, str]]:
         ("--optimizer", Name(registry.optimizers), "Optimiser."),
         ("--activation", str, "Activation of the recurrent layers."),
         ("--seed", click.IntRange(min=0), "Seed of everything random in the run."),
-        _LENGTH[4],
-        _LENGTH[3],
+        *_LENGTH[3:],
         ("--dtype", click.Choice(["float32", "float64"]), "Precision of parameters and activations."),
         ("--inspect-every", click.IntRange(min=0), "Updates between stored looks at gradients; 0 for none."),
         (

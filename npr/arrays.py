@@ -18,7 +18,7 @@ def namespace(x: Any) -> Any:
         return np
     if isinstance(x, np.ndarray):
         return x.__array_namespace__()
-    # Older versions of CuPy answer with the experimental one.
+    # CuPy's arrays have no __array_namespace__ (14.2).
     return sys.modules[type(x).__module__.partition(".")[0]]
 
 

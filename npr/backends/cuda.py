@@ -62,13 +62,6 @@ class Pool:
             self._xp.get_default_memory_pool().free_all_blocks()
 
 
-class _Kernels(SimpleNamespace):
-    """The kernels by the name of their operation."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise BackendError(f"device 'cuda' has no kernels for the recurrence '{name}' of this model. Use --device cpu.")
-
-
 class Cuda:
     """Kernels for an NVIDIA device.
 
@@ -89,7 +82,7 @@ class Cuda:
         modules = (affine, dense, diagonal, drive, embedding, gru, layout, lstm, norm, rotations, shifted)
         kernels = {module.__name__.rpartition(".")[2]: module.Device for module in modules}
         # Sums per sequence cost a device nothing, at any number of units.
-        self.kernels = _Kernels(**kernels, narrow=SimpleNamespace(WIDE=float("inf")))
+        self.kernels = SimpleNamespace(**kernels, narrow=SimpleNamespace(WIDE=float("inf")))
 
     def cut(self, times: int, batch: int, lengths: Array | None = None) -> Slicing:
         """The batch as one slice; errors as in `npr.slices.cut`."""
