@@ -15,18 +15,34 @@ import pytest
 from npr.kernels import cuda_target
 
 HERE = Path(__file__).parent
+COMPILERS = "numba_cuda", "numba_cuda_mlir"
 
 
-@pytest.fixture(scope="module", params=["numba_cuda", "numba_cuda_mlir"])
-def compiled(request):
-    """Every copy of every kernel, compiled in a process without the simulator."""
-    if importlib.util.find_spec(request.param) is None:
-        pytest.skip(f"needs {request.param}: pip install 'npr[ptx]'")
+@pytest.fixture(scope="module")
+def compilers(tmp_path_factory):
+    """A process for each compiler that is here, without the simulator and all at once, and where their output goes."""
     kept = {key: value for key, value in os.environ.items() if key != "NUMBA_ENABLE_CUDASIM"}
-    program = [sys.executable, str(HERE / "ptx_of_kernels.py"), request.param]
-    done = subprocess.run(program, env=kept, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
+    folder, running = tmp_path_factory.mktemp("ptx"), {}
+    for name in COMPILERS:
+        if importlib.util.find_spec(name):
+            command = [sys.executable, str(HERE / "ptx_of_kernels.py"), name]
+            with (folder / f"{name}.json").open("w") as out, (folder / f"{name}.txt").open("w") as said:
+                running[name] = subprocess.Popen(command, env=kept, stdout=out, stderr=said)
+    yield folder, running
+    for process in running.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module", params=COMPILERS)
+def compiled(request, compilers):
+    """Every copy of every kernel by one compiler."""
+    folder, running = compilers
+    if request.param not in running:
+        pytest.skip(f"needs {request.param}: pip install 'npr[ptx]'")
+    code = running[request.param].wait()
+    assert code == 0, (folder / f"{request.param}.txt").read_text()[-3000:]
+    return json.loads((folder / f"{request.param}.json").read_text())
 
 
 def _kernels():
@@ -49,6 +65,23 @@ def test_no_kernel_of_single_precision_computes_in_double(compiled):
         if each["real"] == "float32" and ".f64" in each["ptx"]
     }
     assert not doubled
+
+
+def test_nothing_depends_on_the_order_of_atomics(compiled):
+    floating = {
+        each["kernel"]: re.findall(r"^.*(?:atom|red)\.\S*\.f(?:32|64).*$", each["ptx"], re.M) for each in compiled
+    }
+    assert not any(floating.values())
+
+
+def test_blocks_that_wait_see_what_others_have_written(compiled):
+    fence = r"fence\.acq_rel\.gpu|fence\.sc\.gpu|membar\.gl"
+    waiting = [each["ptx"] for each in compiled if re.search(r"atom\.\S*add", each["ptx"])]
+    assert waiting
+    for text in waiting:
+        before, *_, after = re.split(r"atom\.\S*add", text)
+        assert re.search(fence, before)
+        assert re.search(fence, after)
 
 
 def test_no_kernel_spills_registers(compiled, tmp_path):

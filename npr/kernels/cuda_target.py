@@ -1,8 +1,9 @@
 """Which compiler makes the CUDA kernels, chosen here alone, and the decorator that waits until it is known.
 
-A CUDA kernel is a plain function over three names that have no value before a target is chosen: `cuda`, the module of
-the target; `real`, the kernel's floating-point type, so that a literal can be cast to it and no float32 kernel
-computes in double; and the scalar functions that it shares with the CPU kernels. A compiled kernel is a copy of the
+A CUDA kernel is a plain function over names that have no value before a target is chosen: `cuda`, the module of the
+target; `real`, the kernel's floating-point type, so that a literal can be cast to it and no float32 kernel computes in
+double; `fence`, after which the whole device sees what a thread has written; and the scalar functions that it shares
+with the CPU kernels. A compiled kernel is a copy of the
 function in which they have their values: one copy for each target and type. Importing a kernel file therefore imports
 no CUDA package, and a machine without a driver can still read it.
 
@@ -26,9 +27,10 @@ import numpy as np
 
 from npr.errors import BackendError
 
-# What kernel files import; a kernel's copy has the target's module and the type instead.
+# What kernel files import; a kernel's copy has those of the target and the type instead.
 cuda: Any = None
 real: Any = None
+fence: Any = None
 
 _SIMULATOR = "NUMBA_ENABLE_CUDASIM"
 _CHOICE = "NPR_CUDA_TARGET"
@@ -45,6 +47,11 @@ class Target(NamedTuple):
     threads: int  # of a block
     types: Callable[[str], Any] = lambda name: getattr(np, name)  # what kernels know as `real`, by its name
     shared: int = 0  # bytes of shared memory that a block can have, 0: all that the device gives
+    fence: Callable[[], None] | None = None  # what kernels know by that name
+
+    def processors(self, xp: Any) -> int:
+        """Blocks that are on the device at once, each with as much shared memory as it wants."""
+        return 16 if self.simulated else int(xp.cuda.Device().attributes["MultiProcessorCount"])
 
     def shared_bytes(self, xp: Any) -> int:
         """Bytes of shared memory that a block can have; xp is the library of the device's arrays."""
@@ -101,7 +108,13 @@ def _mlir() -> Target:
         raise BackendError("it is not installed") from None
     module = importlib.import_module("numba_cuda_mlir.cuda")
     _configure("numba_cuda_mlir.numba_cuda.core.config")
-    return _of("numba-cuda-mlir", module, 0)
+    assembly = importlib.import_module("numba_cuda_mlir.cuda.experimental")
+
+    def fence() -> None:
+        # 0.6 knows the name cuda.threadfence, and has nothing behind it.
+        assembly.inline_ptx("fence.acq_rel.gpu;")
+
+    return _of("numba-cuda-mlir", module, 0, fence)
 
 
 def _numba_cuda() -> Target:
@@ -113,8 +126,13 @@ def _numba_cuda() -> Target:
         # Up to 0.30 it asks for a name that NumPy 2.5 has dropped, at import and nowhere else.
         np.row_stack = np.vstack
     _configure("numba.core.config", "numba.cuda.core.config")
+    module = importlib.import_module("numba.cuda")
+
+    def fence() -> None:
+        module.threadfence()
+
     # It cannot ask for more shared memory than every block has.
-    return _of("numba-cuda", importlib.import_module("numba.cuda"), 48 * 1024)
+    return _of("numba-cuda", module, 48 * 1024, fence)
 
 
 def _configure(*modules: str) -> None:
@@ -126,8 +144,9 @@ def _configure(*modules: str) -> None:
             config.CUDA_LOW_OCCUPANCY_WARNINGS = config.CUDA_ARRAY_INTERFACE_SYNC = 0
 
 
-def _of(name: str, module: ModuleType, shared: int) -> Target:
-    return Target(name, module, module.jit, _device(module), False, 128, shared=shared)
+def _of(name: str, module: ModuleType, shared: int, fence: Callable[[], None]) -> Target:
+    device = _device(module)
+    return Target(name, module, module.jit, device, False, 128, shared=shared, fence=device(fence))
 
 
 def _device(module: Any) -> Callable[..., Any]:
@@ -145,8 +164,13 @@ def _simulator() -> Target:
         return _Simulated(module.jit(function), wrapper)
 
     types = importlib.import_module("numba").types
-    # So little shared memory that the tests' small networks meet both ways of a recurrence.
-    return Target("simulator", _WithinKernel(), compiled, lambda f: f, True, 8, lambda name: getattr(types, name), 1200)
+    within = _WithinKernel()
+
+    def fence() -> None:
+        within.threadfence()
+
+    # So little shared memory that the tests' small networks meet more than one way of a recurrence.
+    return Target("simulator", within, compiled, lambda f: f, True, 8, lambda name: getattr(types, name), 1200, fence)
 
 
 class _WithinKernel:
@@ -221,7 +245,7 @@ def _specialised(function: FunctionType, chosen: Target, dtype: Any, known: dict
             if id(plain) not in known:
                 known[id(plain)] = chosen.compile_device(_specialised(plain, chosen, dtype, known))
             values[name] = known[id(plain)]
-    values |= {"cuda": chosen.module, "real": dtype}
+    values |= {"cuda": chosen.module, "real": dtype, "fence": chosen.fence}
     copy = FunctionType(function.__code__, values, function.__name__, function.__defaults__, function.__closure__)
     copy.__module__, copy.__qualname__, copy.__doc__ = function.__module__, function.__qualname__, function.__doc__
     return copy

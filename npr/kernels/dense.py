@@ -10,8 +10,9 @@ gradient are formed for a whole time tile at once; only h_{t-1} W_rec and delta_
 
 f is one of `activations.py`. A sequence that has ended keeps its state. Source: Elman 1990.
 
-On a CUDA device all input products are one, and so are the weight gradients. Where W_rec fits into a block's shared
-memory one kernel takes all steps (`resident.py`); otherwise each step is a product and a kernel.
+On a CUDA device all input products are one, and so are the weight gradients. One kernel takes all steps where W_rec
+fits into a block's shared memory (`resident.py`), or into those of many (`spread_dense.py`); otherwise, and for complex
+modReLU, each step is a product and a kernel.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ import numpy as np
 from numba import prange
 
 from npr.arrays import namespace
-from npr.kernels import product, resident
+from npr.kernels import product, resident, spread_dense
 from npr.kernels.activations import activate_rows, activate_step, slope_rows, slope_step
 from npr.kernels.jit import inline, parallel_kernel
 from npr.kernels.layout import gate_of, masked_tile, rows_of
 from npr.kernels.lines import add_line
 from npr.kernels.pointwise import COMPLEX_MODRELU, MODRELU
+from npr.kernels.spread import spread_for
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
@@ -167,6 +169,9 @@ class Device:
         if resident.fits(namespace(x), n, h.dtype):
             resident.all_states(a, bias[0], w, scan, states)
             return
+        if spread := _spread(x, scan, rows, n, h.dtype):
+            spread_dense.all_states(spread, a, bias[0], w, scan, states)
+            return
         step = activate_rows.each(rows * n, h.dtype)
         for t in range(times):
             a[t] += states[t] @ w
@@ -181,6 +186,8 @@ class Device:
         above = g[0, 1:, :, :n]
         if resident.fits(namespace(x), n, h.dtype):
             resident.all_deltas(above, first, gate, w, scan, h[0], delta, back)
+        elif spread := _spread(x, scan, rows, n, h.dtype):
+            spread_dense.all_deltas(spread, above, first, gate, w, scan, h[0], delta, back)
         else:
             step = slope_rows.each(rows * n, h.dtype)
             for t in reversed(range(times)):
@@ -194,6 +201,11 @@ class Device:
             _add_offset_gradient(scan.activation, h[0, 1:], delta, d_offset[0])
         if gx.shape[0]:
             product.multiply(delta, w_in, gx[0, 1:, :, : w_in.shape[1]], False)
+
+
+def _spread(x, scan, rows, n, dtype):
+    """How the recurrence is spread over the device, or None; units of a pair might lie in two blocks."""
+    return None if scan.activation == COMPLEX_MODRELU else spread_for(namespace(x), 1, rows, n, dtype)
 
 
 def _add_offset_gradient(code, h, delta, d_offset):

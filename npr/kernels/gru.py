@@ -24,7 +24,7 @@ import numpy as np
 from numba import prange
 
 from npr.arrays import namespace
-from npr.kernels import gate_steps, product
+from npr.kernels import gate_steps, product, spread_gates
 from npr.kernels.jit import inline, parallel_kernel
 from npr.kernels.layout import gate_of, masked_tile, rows_of
 from npr.kernels.lines import (
@@ -37,6 +37,7 @@ from npr.kernels.lines import (
     squash_gate,
 )
 from npr.kernels.pointwise import tanh
+from npr.kernels.spread import spread_for
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
@@ -225,7 +226,8 @@ def gru_backward(x, mask, panels_in, panels, after, lengths, tile_steps, states,
 
 
 class Device:
-    """The same on a CUDA device; w_in and w (3, ...) are the matrices of r, z, n, backwards the transposed ones."""
+    """The same on a CUDA device, in one launch for all steps where W_rec can be spread over it and the reset is after
+    the product; w_in and w (3, ...) are the matrices of r, z, n, backwards the transposed ones."""
 
     GRUStates, GRUGrads = GRUStates, GRUGrads
 
@@ -237,17 +239,11 @@ class Device:
         value = product.value_of(x, mask, w_in.shape[1])
         for q in range(3):
             product.multiply(value, w_in[q], gates[q], False)
-        reset, state = (k.each(rows * n, h.dtype) for k in (gate_steps.gru_reset, gate_steps.gru_state))
-        for t in range(h.shape[0] - 1):
-            before, now = h[t], gates[:, t]
-            now[R] += before @ w[R]
-            now[Z] += before @ w[Z]
-            if after:
-                now[E] = before @ w[N]
-            reset(now[R], now[Z], now[E], bias[0], after, before)
-            if not after:
-                now[N] += now[E] @ w[N]
-            state(now[R], now[Z], now[N], now[E], bias[0], after, length, t, before, h[t + 1])
+        spread = spread_for(namespace(x), 3, rows, n, h.dtype) if after else None
+        if spread:
+            spread_gates.gru_states(spread, gates, bias[0], w, length, h)
+        else:
+            gate_steps.gru_states(gates, bias[0], w, after, length, h)
 
     @staticmethod
     def gru_backward(x, mask, w_in, w, after, lengths, tile_steps, states, g, g_mask, first, gx, grads, kept):
@@ -256,18 +252,12 @@ class Device:
         (rows, n), length, dh, after = h.shape[1:], lengths[0], grads.dh[0], int(after)
         delta = namespace(x).zeros(gates.shape, h.dtype)
         gate = product.gate_of_batch(g_mask)
-        kernels = gate_steps.gru_state_backward, gate_steps.gru_reset_backward
-        state, reset = (kernel.each(rows * n, h.dtype) for kernel in kernels)
-        for t in reversed(range(h.shape[0] - 1)):
-            r, z, new, m = gates[:, t]
-            errors, above, silent = delta[:, t], g[0, t + 1, :, :n], int(t < first)
-            state(r, z, new, m, above, silent, gate, after, length, t, h[t], dh, errors)
-            if not after:
-                errors[E] = errors[N] @ w[N]
-                reset(r, errors[E], h[t], length, t, dh, errors[R])
-            dh += errors[R] @ w[R] + errors[Z] @ w[Z]
-            if after:
-                dh += errors[E] @ w[N]
+        above = g[0, 1:, :, :n]
+        spread = spread_for(namespace(x), 3, rows, n, h.dtype) if after else None
+        if spread:
+            spread_gates.gru_deltas(spread, above, first, gate, w, length, gates, h, delta, dh)
+        else:
+            gate_steps.gru_deltas(above, first, gate, w, after, length, gates, h, delta, dh)
         _sum_up(x, mask, w_in, after, states, gx, grads, delta)
 
 

@@ -26,11 +26,12 @@ import numpy as np
 from numba import prange
 
 from npr.arrays import namespace
-from npr.kernels import gate_steps, product
+from npr.kernels import gate_steps, product, spread_gates
 from npr.kernels.jit import inline, parallel_kernel
 from npr.kernels.layout import gate_of, masked_tile, rows_of
 from npr.kernels.lines import add_line, add_upstream, clear_ended, copy_ended
 from npr.kernels.pointwise import tanh
+from npr.kernels.spread import spread_for
 from npr.kernels.tile import multiply, multiply_transposed
 
 Array = np.ndarray
@@ -227,8 +228,8 @@ def lstm_backward(x, mask, panels_in, panels, peephole, lengths, tile_steps, sta
 
 
 class Device:
-    """The same on a CUDA device: one product and two kernels a step; w_in, w and peephole are the matrices, backwards
-    the transposed ones."""
+    """The same on a CUDA device, in one launch for all steps where W_rec can be spread over it; w_in, w and peephole
+    are the matrices, backwards the transposed ones."""
 
     LSTMStates, LSTMGrads = LSTMStates, LSTMGrads
 
@@ -238,30 +239,25 @@ class Device:
         h, c, gates = (part[0] for part in states)
         (rows, n), length = h.shape[1:], lengths[0]
         product.multiply(product.value_of(x, mask, w_in.shape[0]), w_in, gates, False)
-        cell, output = (k.each(rows * n, h.dtype) for k in (gate_steps.lstm_cell, gate_steps.lstm_output))
-        for t, now in enumerate(gates):
-            now += h[t] @ w
-            cell(now, bias[0], length, t, c[t], c[t + 1])
-            if peephole.shape[0]:
-                now[:, 3 * n :] += c[t + 1] @ peephole
-            output(now, bias[0], length, t, c[t + 1], h[t], h[t + 1])
+        spread = None if peephole.shape[0] else spread_for(namespace(x), 4, rows, n, h.dtype)
+        if spread:
+            spread_gates.lstm_states(spread, gates, bias[0], w, length, h, c)
+        else:
+            gate_steps.lstm_states(gates, bias[0], w, peephole, length, h, c)
 
     @staticmethod
     def lstm_backward(x, mask, w_in, w, peephole, lengths, tile_steps, states, g, g_mask, first, gx, grads, kept):
         """`lstm_backward`."""
         h, c, gates = (part[0] for part in states)
-        times, (rows, n), length = gates.shape[0], h.shape[1:], lengths[0]
+        (rows, n), length = h.shape[1:], lengths[0]
         dh, dc, delta = grads.dh[0], grads.dc[0], namespace(x).empty(gates.shape, h.dtype)
         gate = product.gate_of_batch(g_mask)
-        kernels = gate_steps.lstm_output_backward, gate_steps.lstm_cell_backward
-        output, cell = (kernel.each(rows * n, h.dtype) for kernel in kernels)
-        for t in reversed(range(times)):
-            above, silent = g[0, t + 1, :, :n], int(t < first)
-            output(gates[t], c[t + 1], above, silent, gate, length, t, dh, dc, delta[t])
-            if peephole.shape[0]:
-                dc += delta[t][:, 3 * n :] @ peephole
-            cell(gates[t], c[t], length, t, dc, delta[t])
-            dh += delta[t] @ w
+        above = g[0, 1:, :, :n]
+        spread = None if peephole.shape[0] else spread_for(namespace(x), 4, rows, n, h.dtype)
+        if spread:
+            spread_gates.lstm_deltas(spread, above, first, gate, w, length, gates, c, delta, dh, dc)
+        else:
+            gate_steps.lstm_deltas(above, first, gate, w, peephole, length, gates, c, delta, dh, dc)
         grads.row_sums[0] += delta.sum(0)
         product.multiply_transposed(h[:-1], delta, grads.W_rec[0])
         product.multiply_transposed(product.value_of(x, mask, w_in.shape[1]), delta, grads.W_in[0])
