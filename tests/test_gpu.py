@@ -6,6 +6,10 @@ NUMBA_ENABLE_CUDASIM=0 pytest -m gpu
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +20,8 @@ from npr import registry
 from npr.backends import get_backend
 from npr.errors import BackendError
 from npr.gradcheck_cases import Case, draw_point
+from npr.kernels import resident
+from npr.kernels.spread import spread_for
 from npr.training import fit, resolve
 
 pytestmark = pytest.mark.gpu
@@ -53,6 +59,32 @@ def _point(name):
 def test_real_sizes_agree_with_the_cpu(cuda, name):
     point = _point(name)
     agree(ran(cuda, point, np.float64), ran(get_backend("cpu"), point, np.float64), 1e-9)
+
+
+@pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
+def test_units_spread_over_blocks_agree_with_the_cpu(cuda, name, gates, monkeypatch):
+    if not spread_for(cuda.xp, gates, CASE.batch, 160, np.dtype(np.float64)):
+        pytest.skip(f"{cuda.target.name} gives a block of this device too little shared memory")
+    monkeypatch.setattr(resident, "fits", lambda xp, n, dtype: False)
+    point = draw_point(registry.models.get(name)(**{**SIZES, "hidden_size": 160}), CASE, (8,))
+    found = [ran(cuda, point, np.float64) for _ in range(3)]
+    agree(found[0], ran(get_backend("cpu"), point, np.float64), 1e-9)
+    for other in found[1:]:
+        for key, value in found[0].items():
+            np.testing.assert_array_equal(other[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("tool", ["memcheck", "racecheck", "synccheck"])
+def test_compute_sanitizer_finds_nothing(cuda, tool):
+    """Every kernel at sizes with threads to spare: no access out of bounds, no race, no barrier that some miss."""
+    program = shutil.which("compute-sanitizer")
+    if not program:
+        pytest.skip("needs compute-sanitizer of the CUDA toolkit on the PATH")
+    launch = [sys.executable, "-c", "from ptx_of_kernels import launch_all; launch_all()"]
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [program, "--tool", tool, "--error-exitcode", "9", *launch]
+    done = subprocess.run(command, env=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
 
 @pytest.mark.parametrize("name", MODELS)
