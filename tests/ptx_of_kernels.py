@@ -88,7 +88,7 @@ def main(name: str) -> None:
 
     # Only the fence of the real target, which needs no device, is of interest here.
     fence = {"numba_cuda": cuda_target._numba_cuda, "numba_cuda_mlir": cuda_target._mlir}[name]().fence
-    chosen = cuda_target.Target(name, cuda, compile_kernel, compile_device, True, 128, shared=1200, fence=fence)
+    chosen = cuda_target.Target(name, cuda, compile_kernel, compile_device, True, 128, lambda xp: 1200, fence=fence)
     cuda_target.target = lambda: chosen
     launch_all()
     print(json.dumps(list(Recorder.made.values())))

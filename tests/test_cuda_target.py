@@ -15,6 +15,7 @@ from npr.backends.simulated import DeviceArray, library
 from npr.errors import BackendError
 from npr.kernels import cuda_target
 from npr.kernels.cuda_target import Target, cuda_kernel, find_target, real, target
+from npr.kernels.large_shared import EVERY_BLOCK, Allowed
 
 
 def device(n, factor):
@@ -44,7 +45,7 @@ def test_names_of_a_kernel_get_their_values():
         x[0] = real(np.pi)
 
     kernel.__module__ = "npr.kernels.nowhere"
-    chosen = Target("fake", SimpleNamespace(), lambda f: f, lambda f: f, True, 8)
+    chosen = Target("fake", SimpleNamespace(), lambda f: f, lambda f: f, True, 8, lambda xp: 0)
     for dtype in (np.float32, np.float64):
         copy = cuda_target._specialised(kernel, chosen, dtype, {})
         assert copy is not kernel
@@ -56,7 +57,9 @@ def test_shared_functions_are_compiled_for_the_device_once():
     from npr.kernels.scan import unit_forward
 
     compiled = []
-    chosen = Target("fake", SimpleNamespace(), lambda f: f, lambda f: compiled.append(f.__name__) or f, True, 8)
+    chosen = Target(
+        "fake", SimpleNamespace(), lambda f: f, lambda f: compiled.append(f.__name__) or f, True, 8, lambda xp: 0
+    )
     copy = cuda_target._specialised(unit_forward.function, chosen, np.float32, {})
     assert sorted(compiled) == ["activate", "tanh"]
     assert not hasattr(copy.__globals__["activate"], "py_func")
@@ -70,6 +73,60 @@ def test_a_kernel_runs_for_both_types():
         out = library.zeros((3, 2, 1), dtype)
         copy_valid.each(6, dtype)(x, library.asarray(np.array([3, 1])), out)
         assert out.get().ravel().tolist() == [0, 1, 2, 0, 4, 0]
+
+
+class _Made:
+    """Stands for a kernel of numba-cuda that has been compiled for some arguments."""
+
+    entry_name = "touch"
+    _codelibrary = SimpleNamespace(get_cufunc=lambda: SimpleNamespace(handle="handle"))
+
+
+def _numba_cuda(monkeypatch, error):
+    """A kernel of numba-cuda and what was asked of it and of the driver, which answers with an error, 0 for none."""
+    asked, made = [], _Made()
+
+    class Kernel:
+        def __getitem__(self, shape):
+            return lambda *arguments: asked.append((shape, arguments))
+
+        def compile(self, types):
+            assert types == ("int", "int")
+            return made
+
+        def typeof_pyval(self, x):
+            return type(x).__name__
+
+    def allow(*given):
+        asked.append(given)
+        return (error,)
+
+    driver = SimpleNamespace(
+        CUfunction_attribute=SimpleNamespace(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES="most"),
+        cuCtxGetDevice=lambda: (0, "device"),
+        cuKernelSetAttribute=allow,
+    )
+    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", driver)
+    return Kernel(), asked
+
+
+def test_numba_cuda_is_allowed_the_shared_memory_of_a_launch_once(monkeypatch):
+    kernel, asked = _numba_cuda(monkeypatch, 0)
+    allowed = Allowed(kernel)
+    small, large, larger = (1, 32, 0, EVERY_BLOCK), (1, 32, 0, EVERY_BLOCK + 4), (1, 32, 0, EVERY_BLOCK + 8)
+    for shape in (small, large, large, larger, large):
+        allowed[shape](1, 2)
+    assert [found for found in asked if len(found) == 2] == [(x, (1, 2)) for x in (small, large, large, larger, large)]
+    assert [found for found in asked if len(found) == 4] == [
+        ("most", x[3], "handle", "device") for x in (large, larger)
+    ]
+
+
+def test_shared_memory_that_the_driver_refuses(monkeypatch):
+    kernel, asked = _numba_cuda(monkeypatch, SimpleNamespace(name="CUDA_ERROR_INVALID_VALUE"))
+    with pytest.raises(BackendError, match=r"touch was refused 50000 bytes .* CUDA_ERROR_INVALID_VALUE"):
+        Allowed(kernel)[1, 32, 0, 50000](1, 2)
+    assert len(asked) == 1
 
 
 def test_without_a_compiler_every_reason_is_told(fresh_choice):
@@ -102,7 +159,7 @@ def test_the_simulator_must_be_asked_for_before_numba_is_imported():
 
 def _real(monkeypatch, cupy):
     """A real target, and cupy in the place of CuPy."""
-    chosen = Target("numba-cuda", SimpleNamespace(), lambda f: f, lambda f: f, False, 128)
+    chosen = Target("numba-cuda", SimpleNamespace(), lambda f: f, lambda f: f, False, 128, lambda xp: 0)
     monkeypatch.setattr(cuda, "target", lambda: chosen)
     monkeypatch.setitem(sys.modules, "cupy", cupy)
 

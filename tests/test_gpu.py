@@ -74,6 +74,10 @@ def test_units_spread_over_blocks_agree_with_the_cpu(cuda, name, gates, monkeypa
             np.testing.assert_array_equal(other[key], value, err_msg=key)
 
 
+def test_a_block_can_have_more_shared_memory_than_every_block_has(cuda):
+    assert cuda.target.shared_bytes(cuda.xp) > 48 * 1024
+
+
 @pytest.mark.parametrize("tool", ["memcheck", "racecheck", "synccheck"])
 def test_compute_sanitizer_finds_nothing(cuda, tool):
     """Every kernel at sizes with threads to spare: no access out of bounds, no race, no barrier that some miss."""

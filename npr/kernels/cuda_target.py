@@ -45,17 +45,13 @@ class Target(NamedTuple):
     compile_device: Callable[..., Any]  # a function to one that kernels may call
     simulated: bool
     threads: int  # of a block
+    shared_bytes: Callable[[Any], int]  # of a block at most, where the device's arrays are of that library
     types: Callable[[str], Any] = lambda name: getattr(np, name)  # what kernels know as `real`, by its name
-    shared: int = 0  # bytes of shared memory that a block can have, 0: all that the device gives
     fence: Callable[[], None] | None = None  # what kernels know by that name
 
     def processors(self, xp: Any) -> int:
         """Blocks that are on the device at once, each with as much shared memory as it wants."""
         return 16 if self.simulated else int(xp.cuda.Device().attributes["MultiProcessorCount"])
-
-    def shared_bytes(self, xp: Any) -> int:
-        """Bytes of shared memory that a block can have; xp is the library of the device's arrays."""
-        return self.shared or int(xp.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
 
 
 def find_target() -> tuple[Target | None, dict[str, str]]:
@@ -114,7 +110,7 @@ def _mlir() -> Target:
         # 0.6 knows the name cuda.threadfence, and has nothing behind it.
         assembly.inline_ptx("fence.acq_rel.gpu;")
 
-    return _of("numba-cuda-mlir", module, 0, fence)
+    return _of("numba-cuda-mlir", module, module.jit, _most_shared, fence)
 
 
 def _numba_cuda() -> Target:
@@ -131,8 +127,8 @@ def _numba_cuda() -> Target:
     def fence() -> None:
         module.threadfence()
 
-    # It cannot ask for more shared memory than every block has.
-    return _of("numba-cuda", module, 48 * 1024, fence)
+    large = importlib.import_module("npr.kernels.large_shared")
+    return _of("numba-cuda", module, lambda function: large.Allowed(module.jit(function)), large.most_shared, fence)
 
 
 def _configure(*modules: str) -> None:
@@ -144,9 +140,13 @@ def _configure(*modules: str) -> None:
             config.CUDA_LOW_OCCUPANCY_WARNINGS = config.CUDA_ARRAY_INTERFACE_SYNC = 0
 
 
-def _of(name: str, module: ModuleType, shared: int, fence: Callable[[], None]) -> Target:
+def _of(name: str, module: ModuleType, compiled: Any, shared: Callable[[Any], int], fence: Any) -> Target:
     device = _device(module)
-    return Target(name, module, module.jit, device, False, 128, shared=shared, fence=device(fence))
+    return Target(name, module, compiled, device, False, 128, shared, fence=device(fence))
+
+
+def _most_shared(xp: Any) -> int:
+    return int(xp.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
 
 
 def _device(module: Any) -> Callable[..., Any]:
@@ -169,8 +169,14 @@ def _simulator() -> Target:
     def fence() -> None:
         within.threadfence()
 
-    # So little shared memory that the tests' small networks meet more than one way of a recurrence.
-    return Target("simulator", within, compiled, lambda f: f, True, 8, lambda name: getattr(types, name), 1200, fence)
+    def shared_bytes(xp: Any) -> int:
+        # So little that the tests' small networks meet more than one way of a recurrence.
+        return 1200
+
+    def numbers(name: str) -> Any:
+        return getattr(types, name)
+
+    return Target("simulator", within, compiled, lambda f: f, True, 8, shared_bytes, numbers, fence)
 
 
 class _WithinKernel:
