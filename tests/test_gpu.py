@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_cuda_models import agree, ran
+from test_expm import draw
 from watching import rows
 
 from npr import registry
@@ -22,6 +23,8 @@ from npr.errors import BackendError
 from npr.gradcheck_cases import Case, draw_point
 from npr.kernels import resident
 from npr.kernels.spread import spread_for
+from npr.parametrizations import placed
+from npr.parametrizations.maps import MAPS
 from npr.training import fit, resolve
 
 pytestmark = pytest.mark.gpu
@@ -97,6 +100,26 @@ def test_two_runs_have_the_same_bits(cuda, name):
     one, other = ran(cuda, point, np.float32), ran(cuda, point, np.float32)
     for key, value in one.items():
         np.testing.assert_array_equal(other[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("norm", [1.0, 50.0, 1000.0])
+@pytest.mark.parametrize("n", [512, 771])
+@pytest.mark.parametrize("name", MAPS)
+def test_the_maps_of_many_units_agree_with_the_host(cuda, name, n, norm):
+    A, G = draw(n, norm)
+    W, cache = MAPS[name]["host"].forward(A)
+    V, kept = MAPS[name]["device"].forward(cuda.put(A))
+    np.testing.assert_allclose(V.get(), W, rtol=0, atol=1e-11)
+    F, E = MAPS[name]["host"].backward(cache, G), MAPS[name]["device"].backward(kept, cuda.put(G)).get()
+    np.testing.assert_allclose(E - E.T, F - F.T, rtol=0, atol=1e-11 * np.abs(F).max())
+
+
+@pytest.mark.parametrize("name", ["exprnn", "scornn", "nnrnn"])
+def test_matrices_of_many_units_stay_on_the_device(cuda, name, monkeypatch):
+    point = draw_point(registry.models.get(name)(**SIZES | {"hidden_size": 512}), CASE, (7,))
+    wanted = ran(get_backend("cpu"), point, np.float64)
+    monkeypatch.setattr(placed, "host", lambda x: pytest.fail("went to the host"))
+    agree(ran(cuda, point, np.float64), wanted, 1e-9)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The CUDA backend: kernels of numba's CUDA targets, arrays and products of CuPy.
 
-Everything that training touches stays on the device: parameters, moments, states, gradients. Matrices that a
-parametrisation makes are computed on the host in float64. Where the simulator takes the place of a device, arrays are
-those of `npr.backends.simulated`.
+Everything that training touches stays on the device: parameters, moments, states, gradients; small matrices that a
+parametrisation makes are computed on the host, see `npr.parametrizations.placed`. Where the simulator takes the place
+of a device, arrays are those of `npr.backends.simulated`.
 """
 
 from __future__ import annotations

@@ -101,5 +101,6 @@ def _bare(x: Any) -> Any:
 
 def _marked(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
-        return type(x)(_marked(part) for part in x)
+        parts = [_marked(part) for part in x]
+        return x._make(parts) if hasattr(x, "_make") else type(x)(parts)
     return x.view(DeviceArray) if type(x) is np.ndarray else x

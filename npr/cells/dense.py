@@ -13,7 +13,7 @@ from npr.cells.gradients import at_the_end, following, widened
 from npr.context import GradSignal, Pass, Signal
 from npr.layers.fold import fold, gate, unfold, value_of
 from npr.parametrizations.base import Parametrization
-from npr.parametrizations.on_host import OnHost
+from npr.parametrizations.placed import Placed
 from npr.params import Buffers, Params, prefixed, scope
 
 Array = np.ndarray
@@ -92,12 +92,12 @@ class DenseCell:
 
     def penalty(self, params: Params) -> tuple[float, Params]:
         """That of the parametrisation."""
-        value, slopes = OnHost(self.rec).penalty(scope(params, RECURRENT))
+        value, slopes = Placed(self.rec).penalty(scope(params, RECURRENT))
         return value, prefixed(RECURRENT, slopes)
 
     def settle(self, params: Params, buffers: Buffers) -> Buffers:
         """What the parametrisation does after an update."""
-        return prefixed(RECURRENT, OnHost(self.rec).settle(scope(params, RECURRENT), scope(buffers, RECURRENT)))
+        return prefixed(RECURRENT, Placed(self.rec).settle(scope(params, RECURRENT), scope(buffers, RECURRENT)))
 
     def states(self, cache: DenseCache) -> Array:
         """h of all steps."""
@@ -123,7 +123,7 @@ class DenseCell:
 
     def _recurrent(self, run: Pass, params: Params, buffers: Buffers) -> tuple[Array, Any]:
         """W_rec in the dtype of the pass, and the cache of the parametrisation."""
-        W, theta = OnHost(self.rec).forward(scope(params, RECURRENT), scope(buffers, RECURRENT))
+        W, theta = Placed(self.rec).forward(scope(params, RECURRENT), scope(buffers, RECURRENT))
         return W.astype(run.dtype), theta
 
     def backward(
@@ -147,7 +147,7 @@ class DenseCell:
             grads["bias"] = found.bias
         if self._offsets:
             grads["modrelu"] = d_offset.sum(0)[: self._offsets]
-        grads |= prefixed(RECURRENT, OnHost(self.rec).backward(cache.theta, dw.sum(0)))
+        grads |= prefixed(RECURRENT, Placed(self.rec).backward(cache.theta, dw.sum(0)))
         return grads, GradSignal(target, 0, 0, found.sum_dy, found.sum_dyh)
 
     def widened(self, run: Pass, cache: DenseCache) -> tuple[DenseCell, DenseCache]:

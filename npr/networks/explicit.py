@@ -8,7 +8,7 @@ from typing import cast
 from npr.context import Model
 from npr.networks.recurrent import DenseNetwork
 from npr.networks.vanilla import RNN
-from npr.parametrizations.on_host import OnHost
+from npr.parametrizations.placed import Placed
 from npr.params import Buffers, Params, pack, prefixed
 
 
@@ -25,5 +25,5 @@ def explicit(model: Model, params: Params, buffers: Buffers) -> tuple[Model, Par
     for start in (place + "recurrent." for place in starts):
         theta, kept = ({k[len(start) :]: v for k, v in a.items() if k.startswith(start)} for a in (params, buffers))
         written = {name: value for name, value in written.items() if not name.startswith(start)}
-        written |= prefixed(start, {"W": OnHost(model.parametrization()).forward(theta, kept)[0]})
+        written |= prefixed(start, {"W": Placed(model.parametrization()).forward(theta, kept)[0]})
     return cast(Model, RNN(**shared)), pack(written, dtype), {}

@@ -1,1 +1,1 @@
-"""Maps from free parameters to the recurrent matrix of a dense recurrence; computed once per update, on the host."""
+"""Maps from free parameters to the recurrent matrix of a dense recurrence; computed once per update."""

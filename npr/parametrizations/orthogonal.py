@@ -10,7 +10,6 @@ in the update of a rebase mixes the old A with the new base.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,17 +17,11 @@ import numpy as np
 
 from npr.fields import one_of, whole
 from npr.parametrizations.base import Plain
-from npr.parametrizations.cayley import cayley, cayley_backward
-from npr.parametrizations.expm import expm, expm_backward
+from npr.parametrizations.maps import MAPS, map_for
 from npr.parametrizations.skew import skew, skew_backward
 from npr.parametrizations.skew_init import SKEWS, initial_skew
 from npr.params import Array, Buffers, Params
 from npr.registry import parametrizations
-
-MAPS: dict[str, tuple[Callable[[Array], tuple[Array, Any]], Callable[[Any, Array], Array]]] = {
-    "expm": (expm, expm_backward),
-    "cayley": (cayley, cayley_backward),
-}
 
 
 class OrthogonalCache(NamedTuple):
@@ -84,13 +77,13 @@ class Orthogonal(Plain):
         vector = initial_skew(self.skew_init, rng, self.size)
         if not self.rebase_every:
             return {"skew": vector}, {}
-        base, _ = MAPS[self.map][0](skew(vector, self.size))
+        base, _ = self._mapped(skew(vector, self.size))
         age = {"age": np.zeros(1)} if self.rebase_every > 0 else {}
         return {"skew": np.zeros_like(vector)}, {"base": base} | age
 
     def forward(self, theta: Params, buffers: Buffers) -> tuple[Array, OrthogonalCache]:
         """W (n, n) = base map(A)."""
-        W, cache = MAPS[self.map][0](skew(theta["skew"], self.size, self.precision))
+        W, cache = self._mapped(skew(theta["skew"], self.size, self.precision))
         if "base" not in buffers:
             return W, OrthogonalCache(cache, None)
         base = buffers["base"].astype(self.precision)
@@ -100,7 +93,7 @@ class Orthogonal(Plain):
         """Gradient of the entries of A: that of map(A) is base^T dW."""
         dW = dW.astype(self.precision, copy=False)
         d_map = dW if cache.base is None else cache.base.T @ dW
-        return {"skew": skew_backward(MAPS[self.map][1](cache.map, d_map))}
+        return {"skew": skew_backward(map_for(self.map, d_map).backward(cache.map, d_map))}
 
     def settle(self, theta: Params, buffers: Buffers) -> Buffers:
         """Counts the update; at every K-th, base = W and A = 0."""
@@ -109,7 +102,7 @@ class Orthogonal(Plain):
         age = buffers["age"] + 1
         if age[0] % self.rebase_every:
             return buffers | {"age": age}
-        W, _ = MAPS[self.map][0](skew(theta["skew"], self.size))
+        W, _ = self._mapped(skew(theta["skew"], self.size))
         base = buffers["base"] @ W
         if self.project_every and age[0] // self.rebase_every % self.project_every == 0:
             U, _, Vt = np.linalg.svd(base)
@@ -124,3 +117,6 @@ class Orthogonal(Plain):
     def decays(self, name: str) -> bool:
         """No entry: decay would pull W towards the base."""
         return False
+
+    def _mapped(self, A: Array) -> tuple[Array, Any]:
+        return map_for(self.map, A).forward(A)

@@ -12,13 +12,14 @@ Source: arXiv 1707.09520; SpartinStuff/scoRNN, scoRNN_mnist.py, lines 125 to 143
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.arrays import namespace
 from npr.fields import one_of, whole
 from npr.parametrizations.base import Plain
-from npr.parametrizations.cayley import CayleyCache, cayley, cayley_backward
+from npr.parametrizations.maps import map_for
 from npr.parametrizations.skew import skew, skew_backward
 from npr.parametrizations.skew_init import SKEWS, initial_skew
 from npr.params import Array, Buffers, Params
@@ -28,7 +29,7 @@ from npr.registry import parametrizations
 class ScaledCayleyCache(NamedTuple):
     """Cache of the Cayley map of -2A, and the diagonal of D (n,)."""
 
-    map: CayleyCache
+    map: Any
     signs: Array
 
 
@@ -67,14 +68,16 @@ class ScaledCayley(Plain):
 
     def forward(self, theta: Params, buffers: Buffers) -> tuple[Array, ScaledCayleyCache]:
         """W (n, n): the Cayley map of `npr.parametrizations.cayley` at -2A, times D."""
-        signs = np.ones(self.size)
+        signs = namespace(theta["skew"]).ones(self.size)
         signs[self.size - self.rho :] = -1
-        rotation, cache = cayley(-2 * skew(theta["skew"], self.size))
+        A = -2 * skew(theta["skew"], self.size)
+        rotation, cache = map_for("cayley", A).forward(A)
         return rotation * signs, ScaledCayleyCache(cache, signs)
 
     def backward(self, cache: ScaledCayleyCache, dW: Array) -> Params:
         """Gradient of the entries of A."""
-        return {"skew": -2 * skew_backward(cayley_backward(cache.map, dW * cache.signs))}
+        F = map_for("cayley", dW).backward(cache.map, dW * cache.signs)
+        return {"skew": -2 * skew_backward(F)}
 
     def orthogonal(self, name: str) -> bool:
         """Every entry."""

@@ -16,15 +16,16 @@ Source: arXiv 1905.12080; nnRNN/nnRNN_release, RNN_Cell.py, lines 92 to 224.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.arrays import namespace
 from npr.errors import ConfigError
 from npr.fields import one_of, whole, within
 from npr.parametrizations.base import Plain
-from npr.parametrizations.expm import ExpmCache, expm, expm_backward
-from npr.parametrizations.skew import above, block_entries, entries, skew, skew_backward, upper
+from npr.parametrizations.maps import map_for
+from npr.parametrizations.skew import above_diagonal, block_entries, entries, skew, skew_backward, upper
 from npr.parametrizations.skew_init import SKEWS, initial_skew
 from npr.params import Array, Buffers, Params
 from npr.registry import parametrizations
@@ -33,7 +34,7 @@ from npr.registry import parametrizations
 class SchurCache(NamedTuple):
     """Cache of the exponential, P and Theta (n, n), gamma and the cosines and sines of the angles (n/2,)."""
 
-    expm: ExpmCache
+    expm: Any
     P: Array
     Theta: Array
     gamma: Array
@@ -91,7 +92,8 @@ class Schur(Plain):
 
     def forward(self, theta: Params, buffers: Buffers) -> tuple[Array, SchurCache]:
         """W (n, n) = P Theta P^T."""
-        P, cache = expm(skew(theta["log_P"], self.size, self.precision))
+        log_P = skew(theta["log_P"], self.size, self.precision)
+        P, cache = map_for("expm", log_P).forward(log_P)
         gamma, angle = (theta[name].astype(self.precision) for name in ("gamma", "angle"))
         cos, sin = np.cos(angle), np.sin(angle)
         Theta = upper(self._masked(theta["T"]), self.size, self.precision)
@@ -112,8 +114,8 @@ class Schur(Plain):
         (q00, q01), (q10, q11) = self._blocks(dTheta)
         along, across = q00 + q11, q10 - q01
         return {
-            "log_P": skew_backward(expm_backward(cache.expm, dP)),
-            "T": self._masked(dTheta.reshape(-1)[above(self.size)]),
+            "log_P": skew_backward(map_for("expm", dP).backward(cache.expm, dP)),
+            "T": self._masked(above_diagonal(dTheta)),
             "gamma": cos * along + sin * across,
             "angle": gamma * (cos * across - sin * along),
         }
@@ -137,7 +139,7 @@ class Schur(Plain):
         if self.mask == "code":
             return vector
         vector = vector.copy()
-        vector[block_entries(self.size)] = 0
+        vector[namespace(vector).asarray(block_entries(self.size))] = 0
         return vector
 
     def _blocks(self, matrix: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

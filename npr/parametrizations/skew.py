@@ -8,10 +8,12 @@ with F the gradient of L in A as if all entries were free.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from npr.arrays import namespace
 from npr.errors import DivergedError
 from npr.params import Array
 
@@ -22,24 +24,30 @@ def entries(size: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def above(size: int) -> Array:
-    """Positions in a flattened (n, n) matrix of the entries above the diagonal, row by row."""
+def above(size: int, xp: Any) -> Array:
+    """Positions in a flattened (n, n) matrix of the entries above the diagonal, row by row; an array of library xp."""
     rows, columns = np.triu_indices(size, 1)
     positions = rows * size + columns
     positions.setflags(write=False)
-    return positions
+    return xp.asarray(positions)
 
 
 def block_entries(size: int) -> Array:
     """Places in the vector of the entries (0, 1), (2, 3), ... of the matrix."""
-    return np.searchsorted(above(size), np.arange(0, size - 1, 2) * (size + 1) + 1)
+    return np.searchsorted(above(size, np), np.arange(0, size - 1, 2) * (size + 1) + 1)
 
 
 def upper(vector: Array, size: int, dtype: DTypeLike = np.float64) -> Array:
     """The matrix (n, n) with `vector` above its diagonal and zeros elsewhere."""
-    matrix = np.zeros((size, size), dtype)
-    matrix.reshape(-1)[above(size)] = vector
+    xp = namespace(vector)
+    matrix = xp.zeros((size, size), dtype)
+    matrix.reshape(-1)[above(size, xp)] = vector
     return matrix
+
+
+def above_diagonal(matrix: Array) -> Array:
+    """The entries above the diagonal of a matrix (n, n), row by row."""
+    return matrix.reshape(-1)[above(len(matrix), namespace(matrix))]
 
 
 def skew(vector: Array, size: int, dtype: DTypeLike = np.float64) -> Array:
@@ -71,4 +79,4 @@ def skew(vector: Array, size: int, dtype: DTypeLike = np.float64) -> Array:
 
 def skew_backward(dA: Array) -> Array:
     """dx_k = F_ij - F_ji, (n (n-1) / 2,), from F = dL/dA with all entries taken as free."""
-    return (dA - dA.T).reshape(-1)[above(len(dA))]
+    return above_diagonal(dA - dA.T)

@@ -110,4 +110,4 @@ def _rotation_log(rng: np.random.Generator, size: int, signs: Callable[[Array, A
     # q is normal, so its Schur form is diagonal up to rounding and the principal logarithm is taken entry by entry.
     T, Z = schur(q, output="complex")
     log = ((Z * (1j * np.angle(np.diag(T)))) @ Z.conj().T).real
-    return log.reshape(-1)[above(size)]
+    return log.reshape(-1)[above(size, np)]
