@@ -129,7 +129,7 @@ def estimate(config: Config) -> Estimate:
         optimizer=built.optimizer,
         schedule=built.schedule,
         loss=registry.losses.get(built.task.loss),
-        backend=get_backend(train.device, threads=train.threads),
+        backend=get_backend(train.device, threads=train.threads, tf32=train.tf32),
         metric=built.task.metric,
     )
     known_length = bool(train.steps or train.updates_per_epoch or epoch)

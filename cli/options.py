@@ -18,6 +18,7 @@ from npr.registry import Registry, unknown
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Assignments = tuple[tuple[str, Any], ...]
+Entry = tuple[str, Any, str]
 SIZE = click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
@@ -119,8 +120,8 @@ def config_file(command: Command) -> Command:
 
 
 def device(command: Command) -> Command:
-    """Add `--device`."""
-    return click.option("--device", type=_DEVICE, help="Where to compute.  [default: as in the run]")(command)
+    """Add `--device` and `--tf32`."""
+    return _added(command, [(name, kind, f"{text}  [default: as in the run]") for name, kind, text in _PLACE])
 
 
 def as_json(command: Command) -> Command:
@@ -130,19 +131,15 @@ def as_json(command: Command) -> Command:
 
 
 def length(command: Command) -> Command:
-    """Add the options that say how long to train."""
-    for name, kind, text in reversed(_LENGTH):
-        command = click.option(name, type=kind, help=text)(command)
-    return command
+    """Add the options that say how long to train, and where."""
+    return _added(command, _LENGTH)
 
 
 def training(command: Command) -> Command:
     """Add the options that all models share."""
     for name, text in reversed(_FLAGS):
         command = click.option(name, is_flag=True, default=None, help=text)(command)
-    for name, kind, text in reversed(_training()):
-        command = click.option(name, type=kind, help=text)(command)
-    return command
+    return _added(command, _training())
 
 
 def given(values: Mapping[str, Any], assignments: Assignments = ()) -> dict[str, Any]:
@@ -163,13 +160,23 @@ def given(values: Mapping[str, Any], assignments: Assignments = ()) -> dict[str,
     return flags
 
 
+def _added(command: Command, table: list[Entry]) -> Command:
+    """Add options by name, type and help; one that is not given is None, be it a switch."""
+    for name, kind, text in reversed(table):
+        command = click.option(name, type=kind, default=None, help=text)(command)
+    return command
+
+
 _PATH = click.Path(path_type=Path)
-_DEVICE = click.Choice(["cpu", "cuda"])
-_LENGTH: list[tuple[str, Any, str]] = [
+_PLACE: list[Entry] = [
+    ("--device", click.Choice(["cpu", "cuda"]), "Where to compute."),
+    ("--tf32/--no-tf32", bool, "Products of float32 in the precision of TF32, on a CUDA device only."),
+]
+_LENGTH: list[Entry] = [
     ("--epochs", SIZE, "Passes over the training data; 1,000 updates where no sequence comes twice."),
     ("--steps", SIZE, "Updates, instead of --epochs."),
     ("--max-time", Duration(), "Stop after this time: 90, 90s, 10m, 1h."),
-    ("--device", _DEVICE, "Where to compute."),
+    *_PLACE,
     ("--threads", SIZE, "CPU threads; results do not depend on it."),
 ]
 
@@ -179,7 +186,7 @@ _FLAGS = [
 ]
 
 
-def _training() -> list[tuple[str, Any, str]]:
+def _training() -> list[Entry]:
     """Names are looked up when the table is asked for: only `train` pays for that."""
     return [
         ("--model", Name(registry.models), "Model to train."),

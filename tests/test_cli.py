@@ -146,6 +146,7 @@ def test_usage_errors(args, named, capsys):
         (["train", "--activation", "sine"], "relu"),
         (["train", "--preset", "desktop"], "laptop"),
         (["train", "--data", "svhn"], "mnist"),
+        (["train", "--tf32"], "device = 'cuda'"),
         (["train", "--config", "no-such-file.toml"], "no-such-file.toml"),
         (["gradcheck", "--model", "indrnn", "--set", "hiden_size=4"], "hidden_size"),
         (["data", "verify", "svhn"], "mnist"),

@@ -199,11 +199,24 @@ def test_unknown_keys_of_a_file_are_refused(tmp_path: Path) -> None:
         resolve({}, stored(tmp_path / "run.toml", clip_nrm=1.0))
 
 
-@pytest.mark.parametrize("changes", [{"epochs": 20}, {"steps": 99}, {"max_time": 60}, {"threads": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"epochs": 20}, {"steps": 99}, {"max_time": 60}, {"threads": 1}, {"device": "cuda"}]
+)
 def test_length_and_threads_can_change_on_resume(changes: dict[str, Any]) -> None:
     before = resolve({"epochs": 3})
     after = before.changed(changes)
     assert {key for key, value in after.flat().items() if value != before.flat()[key]} == changes.keys()
+
+
+def test_tf32_belongs_to_a_device() -> None:
+    with pytest.raises(ConfigError, match="tf32 = true works on a CUDA device only: set device = 'cuda', or leave"):
+        resolve({"tf32": True})
+    config = resolve({"tf32": True, "device": "cuda"})
+    assert not config.changed({"tf32": False}).train.tf32
+    assert not config.changed({"device": "cpu"}).train.tf32
+    assert resolve({"device": "cuda"}).changed({"tf32": True}).train.tf32
+    with pytest.raises(ConfigError, match="tf32 = true"):
+        config.changed({"device": "cpu", "tf32": True})
 
 
 def test_epochs_on_resume_replace_steps() -> None:

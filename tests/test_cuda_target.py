@@ -174,8 +174,11 @@ def _cupy(count=1, capability="90", error=None):
         return count
 
     runtime = SimpleNamespace(getDeviceCount=devices, CUDARuntimeError=CUDARuntimeError)
+    linalg = SimpleNamespace(chosen=[], COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7)
+    linalg.set_compute_type = lambda *choice: linalg.chosen.append(choice)
     return SimpleNamespace(
-        cuda=SimpleNamespace(runtime=runtime, Device=lambda: SimpleNamespace(compute_capability=capability))
+        cuda=SimpleNamespace(runtime=runtime, Device=lambda: SimpleNamespace(compute_capability=capability)),
+        _core=SimpleNamespace(_routines_linalg=linalg),
     )
 
 
@@ -198,6 +201,32 @@ def test_a_device_that_can_be_used(monkeypatch):
     cupy = _cupy(capability="120")
     _real(monkeypatch, cupy)
     assert get_backend("cuda").xp is cupy
+
+
+def test_tf32_is_off_unless_asked_for(monkeypatch):
+    cupy = _cupy(capability="80")
+    _real(monkeypatch, cupy)
+    monkeypatch.setenv("CUPY_TF32", "1")
+    for choice in ({}, {"tf32": True}, {"tf32": False}):
+        get_backend("cuda", **choice)
+    assert cupy._core._routines_linalg.chosen == [("float32", 1), ("float32", 7), ("float32", 1)]
+
+
+def test_a_device_without_tf32(monkeypatch):
+    _real(monkeypatch, _cupy(capability="75"))
+    with pytest.raises(BackendError, match=r"8\.0 or more, the device has 7\.5\. Use --no-tf32"):
+        get_backend("cuda", tf32=True)
+
+
+def test_how_cupy_is_told(monkeypatch):
+    """CuPy asks its environment only where nobody has chosen; float64 has a choice of its own."""
+    pytest.importorskip("cupy", reason="needs CuPy, but no device", exc_type=ImportError)
+    from cupy._core import _routines_linalg as linalg
+
+    monkeypatch.setenv("CUPY_TF32", "1")
+    linalg.set_compute_type("float32", linalg.COMPUTE_TYPE_DEFAULT)
+    assert linalg.get_compute_type("float32") == linalg.get_compute_type("float64") == linalg.COMPUTE_TYPE_DEFAULT
+    assert linalg.COMPUTE_TYPE_TF32 != linalg.COMPUTE_TYPE_DEFAULT
 
 
 @pytest.mark.parametrize(

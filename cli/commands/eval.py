@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from npr_cli import options
@@ -24,7 +26,7 @@ from npr_cli import options
 @options.device
 @options.as_json
 @options.quiet
-def command(run: str, split: str, norm: str | None, device: str | None, as_json: bool, quiet: bool) -> None:
+def command(run: str, split: str, norm: str | None, as_json: bool, quiet: bool, **changes: Any) -> None:
     """Measure RUN on one split: the state with its best validation.
 
     RUN is a run folder, a number below ./runs, or the folder of one checkpoint, which is measured as it is.
@@ -34,5 +36,5 @@ def command(run: str, split: str, norm: str | None, device: str | None, as_json:
     from npr_cli.progress import Progress
 
     with Progress(quiet) as events:
-        document = evaluate(run, split, norm, events, device=device)
+        document = evaluate(run, split, norm, events, changes=options.given(changes))
     outcome.show(Result(**document), as_json)

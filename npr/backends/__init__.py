@@ -15,8 +15,17 @@ if TYPE_CHECKING:
 DEVICES = ("cpu", "cuda")
 
 
-def get_backend(name: str = "cpu", threads: int = 0) -> Cpu | Cuda:
-    """The backend called `name`; threads = 0 takes every core this process may use.
+def get_backend(name: str = "cpu", threads: int = 0, tf32: bool = False) -> Cpu | Cuda:
+    """The backend called `name`.
+
+    Parameters
+    ----------
+    name : str
+        One of `DEVICES`.
+    threads : int
+        Of the CPU; 0 takes every core this process may use.
+    tf32 : bool
+        Whether cuBLAS takes TF32 for products of float32, in this process from now on; the CPU has no such thing.
 
     Raises
     ------
@@ -32,7 +41,7 @@ def get_backend(name: str = "cpu", threads: int = 0) -> Cpu | Cuda:
     if name == "cuda":
         from npr.backends.cuda import Cuda
 
-        return Cuda()
+        return Cuda(tf32)
     from npr.backends.cpu import Cpu
 
     return Cpu(threads or usable_cores())

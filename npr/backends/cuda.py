@@ -31,8 +31,8 @@ from npr.kernels.cuda_target import target
 from npr.params import Array
 from npr.slices import Slicing, whole
 
-# Of what the kernels use, the oldest devices that today's compilers still know.
-_OLDEST = (7, 0)
+# Of what the kernels use, the oldest devices that today's compilers still know; and those that have TF32.
+_OLDEST, _TF32 = (7, 0), (8, 0)
 
 
 class Lease:
@@ -65,19 +65,26 @@ class Pool:
 class Cuda:
     """Kernels for an NVIDIA device.
 
+    Parameters
+    ----------
+    tf32 : bool
+        Whether products of float32 may be made with TF32. It is CuPy's for the whole process: the backend that was made
+        last decides, and CUPY_TF32 in the environment does not.
+
     Raises
     ------
     BackendError
-        If there is no compiler for them, no CuPy, no driver or no device that the kernels can run on.
+        If there is no compiler for them, no CuPy, no driver or no device that the kernels can run on, or one that has
+        no TF32 where it is asked for.
     """
 
     name = "cuda"
     activations = pointwise.CODES
     stacks = False
 
-    def __init__(self) -> None:
+    def __init__(self, tf32: bool = False) -> None:
         self.target = target()
-        self.xp = self._library()
+        self.xp = self._library(tf32)
         self.pool = Pool(self.xp)
         modules = (affine, dense, diagonal, drive, embedding, gru, layout, lstm, norm, rotations, shifted)
         kernels = {module.__name__.rpartition(".")[2]: module.Device for module in modules}
@@ -120,7 +127,7 @@ class Cuda:
         """W as the products take it."""
         return self.xp.ascontiguousarray(w)
 
-    def _library(self) -> Any:
+    def _library(self, tf32: bool) -> Any:
         if self.target.simulated:
             return importlib.import_module("npr.backends.simulated").library
         try:
@@ -140,4 +147,9 @@ class Cuda:
                 f"device 'cuda' has compute capability {capability[0]}.{capability[1]}; the kernels need "
                 f"{_OLDEST[0]}.{_OLDEST[1]} or more. Use --device cpu."
             )
+        if tf32 and capability < _TF32:
+            had = f"{capability[0]}.{capability[1]}"
+            raise BackendError(f"tf32 needs compute capability 8.0 or more, the device has {had}. Use --no-tf32.")
+        products = cupy._core._routines_linalg
+        products.set_compute_type("float32", products.COMPUTE_TYPE_TF32 if tf32 else products.COMPUTE_TYPE_DEFAULT)
         return cupy

@@ -16,7 +16,7 @@ from npr.training import presets
 from npr.training.options import FROM_TASK, Option, coerce, options, plain
 from npr.training.train_config import TrainConfig
 
-RESUMABLE = ("epochs", "steps", "max_time", "threads", "device")
+RESUMABLE = ("epochs", "steps", "max_time", "threads", "device", "tf32")
 # Where a run lies and what it keeps of itself: no result depends on these keys.
 WITHOUT_EFFECT = ("data_dir", "run_dir", "keep", "csv", "tensorboard", "inspect_every", "bptt_checkpoint")
 # Tables of a stored config.toml that describe the run instead of configuring it.
@@ -97,7 +97,7 @@ class Config:
         return Grouped(_make(classes["optimizer"], {**own, "lr_orth": 0.0}), orth)
 
     def changed(self, changes: Mapping[str, Any]) -> Config:
-        """The same run with another length, time limit or number of threads.
+        """The same run with another length, time limit, number of threads or device; a move to the CPU ends TF32.
 
         Raises
         ------
@@ -110,7 +110,10 @@ class Config:
                     f"'{key}' cannot change when a run is resumed, only {', '.join(RESUMABLE)} can. "
                     f"Start a new run with 'npr train'."
                 )
-        flat = {**self.flat(), **({"steps": 0} if "epochs" in changes else {}), **changes}
+        implied: dict[str, Any] = {"steps": 0} if "epochs" in changes else {}
+        if changes.get("device") == "cpu":
+            implied["tf32"] = False
+        flat = {**self.flat(), **implied, **changes}
         return Config.from_flat(flat)
 
     @classmethod

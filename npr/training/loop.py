@@ -98,7 +98,7 @@ def resume(
     run : path
         Run folder, or its number or name below ./runs.
     changes : mapping, optional
-        New values of "epochs", "steps", "max_time", "threads" or "device".
+        New values of "epochs", "steps", "max_time", "threads", "device" or "tf32".
     events : Events
         Who watches.
     parts : Parts, optional
@@ -147,7 +147,7 @@ def evaluate(
     norm: str | None = None,
     events: Events = SILENT,
     parts: Parts | None = None,
-    device: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure a run or a checkpoint on one split; a run that trains at the same time is not disturbed.
 
@@ -164,8 +164,8 @@ def evaluate(
         Receives messages.
     parts : Parts, optional
         What to compute with, if not what the configuration builds.
-    device : str, optional
-        Where to compute, if not where the run did.
+    changes : mapping, optional
+        New values of "device", "tf32" or "threads".
 
     Returns
     -------
@@ -184,7 +184,7 @@ def evaluate(
     given = Path(run_or_checkpoint)
     single = step_of(given) >= 0
     path = given.parent.parent if single else find_run(run_or_checkpoint)
-    config = read_config(path).changed({"device": device} if device else {})
+    config = read_config(path).changed(changes or {})
     stored = load(given) if single else Checkpoints(path, report=events.on_message).newest()[1]
     parts = _parts(config, parts, events)
     if split not in parts.dataset.sizes:

@@ -97,7 +97,7 @@ def open_parts(config: Config, log: Callable[[str], None]) -> Parts:
         If one of them cannot be had.
     """
     train, built = config.train, config.build()
-    backend = get_backend(train.device, threads=train.threads)
+    backend = get_backend(train.device, threads=train.threads, tf32=train.tf32)
     dataset = built.task.open(train.data, Path(train.data_dir) if train.data_dir else None, log)
     if train.device != "cpu" and type(dataset) is StoredDataset:
         dataset = dataset.moved(backend.put)

@@ -39,6 +39,8 @@ class TrainConfig:
         Of parameters and activations.
     device : {"cpu", "cuda"}
         Where to compute.
+    tf32 : bool
+        Whether a device multiplies matrices of float32 with the 10-bit mantissas of TF32.
     data, data_dir : str
         Which data and where; see the task.
     eval_every : int
@@ -82,6 +84,7 @@ class TrainConfig:
     threads: int = 0
     dtype: str = "float32"
     device: str = "cpu"
+    tf32: bool = False
     data: str = "auto"
     data_dir: str = ""
     eval_every: int = 0
@@ -115,5 +118,7 @@ class TrainConfig:
         one_of(EVAL_NORMS, eval_norm=self.eval_norm)
         one_of(("float32", "float64"), dtype=self.dtype)
         one_of(("cpu", "cuda"), device=self.device)
+        if self.tf32 and self.device == "cpu":
+            raise ConfigError("tf32 = true works on a CUDA device only: set device = 'cuda', or leave tf32 out.")
         if not self.epochs and not self.steps:
             raise ConfigError("epochs = 0 and steps = 0: one of them must say how long to train.")
