@@ -21,6 +21,7 @@ Assignments = tuple[tuple[str, Any], ...]
 Entry = tuple[str, Any, str]
 SIZE = click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
+DEVICE = click.Choice(["cpu", "cuda"])
 
 
 class Name(click.Choice[str]):
@@ -169,7 +170,7 @@ def _added(command: Command, table: list[Entry]) -> Command:
 
 _PATH = click.Path(path_type=Path)
 _PLACE: list[Entry] = [
-    ("--device", click.Choice(["cpu", "cuda"]), "Where to compute."),
+    ("--device", DEVICE, "Where to compute."),
     ("--tf32/--no-tf32", bool, "Products of float32 in the precision of TF32, on a CUDA device only."),
 ]
 _LENGTH: list[Entry] = [

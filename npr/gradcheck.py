@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npr.arrays import host
+from npr.backends import get_backend
 from npr.context import Model
 from npr.errors import CheckFailed, ConfigError
 from npr.finite_difference import STEPS, Slope, along, best_slope, relative_error
@@ -27,6 +29,7 @@ def check(
     cases: Sequence[Case] = CASES,
     seed: int = 0,
     entries: bool = True,
+    device: str = "cpu",
 ) -> Report:
     """Check the registered model `name` in every case of a fixed list.
 
@@ -47,6 +50,8 @@ def check(
         Seed of all draws.
     entries : bool
         Whether to compare entry by entry at all.
+    device : str
+        Where both passes run; the differences are of losses computed there, summed on the host.
 
     Returns
     -------
@@ -56,6 +61,8 @@ def check(
     ------
     ConfigError
         If a name or an option is unknown, or an option makes the backward pass differ from the derivative.
+    BackendError
+        If the device cannot be used here.
     CheckFailed
         If a gradient is missing or has another shape than its parameter.
 
@@ -63,16 +70,17 @@ def check(
     """
     from npr import build
 
+    get_backend(device)  # what is missing is said before the CPU's kernels are compiled
     results = []
     for case in (case for case in cases if applies(name, case)):
         model = build(name, **options_for(name, case, options or {}))
         if getattr(model, "step_clip", 0.0):
             raise ConfigError("step_clip alters the gradient on purpose: check the gradients with step_clip=0.")
-        results.append(check_case(model, case, seed, entries))
-    return Report(name, tuple(results))
+        results.append(check_case(model, case, seed, entries, device))
+    return Report(name, tuple(results), device)
 
 
-def check_case(model: Model, case: Case, seed: int = 0, entries: bool = True) -> CaseResult:
+def check_case(model: Model, case: Case, seed: int = 0, entries: bool = True, device: str = "cpu") -> CaseResult:
     """Check one model object in one case.
 
     Parameters
@@ -81,7 +89,7 @@ def check_case(model: Model, case: Case, seed: int = 0, entries: bool = True) ->
         Any object of the model protocol, registered or not.
     case : Case
         Sizes of the batch and what it carries.
-    seed, entries
+    seed, entries, device
         As in `check`.
 
     Returns
@@ -93,9 +101,9 @@ def check_case(model: Model, case: Case, seed: int = 0, entries: bool = True) ->
     CheckFailed
         If a gradient is missing or has another shape than its parameter.
     """
-    case = shortened(model, case)
+    case, backend = shortened(model, case), get_backend(device)
     for redraw in range(REDRAWS + 1):
-        point = draw_point(model, case, (seed, redraw, *case.name.encode()))
+        point = draw_point(model, case, (seed, redraw, *case.name.encode()))._replace(backend=backend)
         margin, last = point.margin(), redraw == REDRAWS
         if margin is not None and margin < KINK and not last:
             continue
@@ -179,7 +187,7 @@ def _floor(noise: float, step: float) -> float:
 def _gradients(point: Point) -> dict[str, Array]:
     back = point.backward()
     returned = {**back.params, "x": back.x, **{f"state.{i}": h for i, h in enumerate(back.state or ())}}
-    found = {name: gradient for name, gradient in returned.items() if gradient is not None}
+    found = {name: host(gradient) for name, gradient in returned.items() if gradient is not None}
     for name, array in point.variables().items():
         if name not in found or found[name].shape != array.shape:
             got = "missing" if name not in found else f"of shape {found[name].shape}"

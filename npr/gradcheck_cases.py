@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npr import registry
+from npr.arrays import host
 from npr.backends import get_backend
 from npr.context import Backward, Context, Forward, Model
 from npr.params import Array, Buffers, Params
@@ -129,7 +130,8 @@ def applies(name: str, case: Case) -> bool:
 class Point(NamedTuple):
     """A model with all its arrays in float64, and the weights that make one number of what it returns.
 
-    The loss is sum(output * d_output) + sum over i of sum(last state_i * d_state_i).
+    The loss is sum(output * d_output) + sum over i of sum(last state_i * d_state_i). The arrays lie on the host; each
+    pass takes them to the backend, and what it returns lies there.
     """
 
     model: Model
@@ -158,18 +160,21 @@ class Point(NamedTuple):
 
     def forward(self) -> Forward:
         """The model's forward pass at this point."""
-        return self.model.forward(self.context(), self.params, self.buffers, self.x, self.state, self.lengths)
+        put = self.backend.put
+        params, buffers = ({name: put(value) for name, value in some.items()} for some in (self.params, self.buffers))
+        return self.model.forward(self.context(), params, buffers, put(self.x), self._put(self.state), self.lengths)
 
     def backward(self) -> Backward:
         """The model's backward pass at this point."""
-        cache = self.forward().cache
-        return self.model.backward(self.context(), self.params, cache, self.d_output, self.d_state)
+        cache, put = self.forward().cache, self.backend.put
+        params = {name: put(value) for name, value in self.params.items()}
+        return self.model.backward(self.context(), params, cache, put(self.d_output), self._put(self.d_state))
 
     def terms(self) -> Array:
         """The products whose sum is the loss."""
         out = self.forward()
-        states = [(h * d).ravel() for h, d in zip(out.state, self.d_state or (), strict=bool(self.d_state))]
-        return np.concatenate([(out.output * self.d_output).ravel(), *states])
+        states = [(host(h) * d).ravel() for h, d in zip(out.state, self.d_state or (), strict=bool(self.d_state))]
+        return np.concatenate([(host(out.output) * self.d_output).ravel(), *states])
 
     def noise(self) -> float:
         """Rounding error of the loss: second differences over steps too small to show anything else."""
@@ -190,9 +195,12 @@ class Point(NamedTuple):
         if getattr(self.model, "activation", "relu") in SMOOTH_ACTIVATIONS:
             return math.inf
         kept = getattr(self.forward().cache, "kept", None) or {}
-        arrays = [array for name, array in kept.items() if name.endswith(("pre_activation", "kink"))]
+        arrays = [host(array) for name, array in kept.items() if name.endswith(("pre_activation", "kink"))]
         valid = _valid(self.lengths, *self.x.shape[:2])
         return min((float(np.abs(array[valid]).min()) for array in arrays), default=None)
+
+    def _put(self, state: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
+        return None if state is None else tuple(self.backend.put(part) for part in state)
 
 
 def shortened(model: Model, case: Case) -> Case:

@@ -90,7 +90,7 @@ def _figure(report: Report) -> Figure:
     _label(axes, names, cases)
     _outline(axes, errors)
     verdict = "passed" if report.passed else "FAILED"
-    axes.set_title(f"{report.model} {verdict}: largest relative error {report.max_rel_error:.1e}")
+    axes.set_title(f"{report.subject} {verdict}: largest relative error {report.max_rel_error:.1e}")
     _scale(figure, axes, image)
     return figure
 

@@ -83,10 +83,18 @@ class Report:
         Registry name.
     cases : tuple of CaseResult
         One per case of the list, in its order.
+    device : str
+        Where the passes ran.
     """
 
     model: str
     cases: tuple[CaseResult, ...]
+    device: str = "cpu"
+
+    @property
+    def subject(self) -> str:
+        """The model, and the device if it is not the CPU."""
+        return self.model if self.device == "cpu" else f"{self.model} on {self.device}"
 
     @property
     def parameters(self) -> list[Checked]:
@@ -118,15 +126,19 @@ class Report:
         worst = max(self.parameters, key=lambda checked: checked.rel_error)
         where = "along a random direction" if worst.index is None else f"at {worst.entry}"
         return (
-            f"Gradient of '{worst.name}' in {self.model} is off by {worst.rel_error:.1e} relative to its size; "
+            f"Gradient of '{worst.name}' in {self.subject} is off by {worst.rel_error:.1e} relative to its size; "
             f"the tolerance is {TOLERANCE:.0e}. In case '{worst.case}', {where}: "
             f"analytic {worst.analytic:.9g}, numeric {worst.numeric:.9g}."
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The document of `npr gradcheck --json`; an infinite error, which JSON lacks, becomes None."""
+        """The document of `npr gradcheck --json`; an infinite error, which JSON lacks, becomes None.
+
+        A device has a key of its own; the CPU has none.
+        """
         rows = [checked.to_dict() for checked in self.parameters]
-        return {"model": self.model, "max_rel_error": finite(self.max_rel_error), "parameters": rows}
+        place = {} if self.device == "cpu" else {"device": self.device}
+        return {"model": self.model, **place, "max_rel_error": finite(self.max_rel_error), "parameters": rows}
 
 
 def _located(found: list[Checked]) -> Checked:

@@ -17,7 +17,7 @@ from test_cuda_models import agree, ran
 from test_expm import draw
 from watching import rows
 
-from npr import registry
+from npr import gradcheck, registry
 from npr.backends import get_backend
 from npr.errors import BackendError
 from npr.gradcheck_cases import Case, draw_point
@@ -100,6 +100,12 @@ def test_two_runs_have_the_same_bits(cuda, name):
     one, other = ran(cuda, point, np.float32), ran(cuda, point, np.float32)
     for key, value in one.items():
         np.testing.assert_array_equal(other[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("name", registry.models.names())
+def test_gradients_of_every_model(cuda, name):
+    report = gradcheck.check(name, entries=False, device="cuda")
+    assert report.passed, report.fault
 
 
 @pytest.mark.parametrize("norm", [1.0, 50.0, 1000.0])

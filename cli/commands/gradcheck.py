@@ -25,6 +25,7 @@ _SIDES = "<><<>><"
 @click.option("--hidden-size", type=options.SIZE, help="Units per recurrent layer.")
 @click.option("--activation", help="Activation of the recurrent layers.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all draws.")
+@click.option("--device", type=options.DEVICE, default="cpu", show_default=True, help="Where both passes run.")
 @click.option("--directional", is_flag=True, help="One random direction per tensor only, not every entry.")
 @click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the errors to this .png or .svg file."
@@ -42,12 +43,13 @@ def command(model: str, seed: int, directional: bool, plot: Path | None, as_json
     from npr.gradcheck_plot import draw, ready
     from npr_cli.progress import PATIENCE
 
-    assignments = values.pop("assignments")
+    assignments, device = values.pop("assignments"), values.pop("device")
     if plot:
         ready(plot)
     waiting = terminal.say_later(_WAITING, PATIENCE)
     try:
-        report = check(model, options.given(values, assignments), seed=seed, entries=not directional)
+        chosen = options.given(values, assignments)
+        report = check(model, chosen, seed=seed, entries=not directional, device=device)
     finally:
         waiting.cancel()
     if as_json:
@@ -67,7 +69,7 @@ def _show(report: Report) -> None:
     for row in rows:
         cells = [f"{cell:{side}{width}}" for cell, side, width in zip(row, _SIDES, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
-    verdict = f"{report.model} {'passed' if report.passed else 'FAILED'}"
+    verdict = f"{report.subject} {'passed' if report.passed else 'FAILED'}"
     click.echo(f"{verdict}: {len(report.cases)} cases, largest error {report.max_rel_error:.1e}")
 
 
