@@ -7,6 +7,7 @@ from dataclasses import replace
 from npr.bench import cases
 
 KNOWN = cases.load()
+OF_CPU = cases.offered("cpu", KNOWN)
 INDRNN = KNOWN["indrnn-784x128"]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench_figures import KNOWN
+from bench_figures import KNOWN, OF_CPU
 
 from npr.bench import cases
 from npr.bench.problems import dense, elementwise, indrnn, update, wired
@@ -61,7 +61,7 @@ def test_every_case_is_whole(case):
     assert all(value.dtype == np.float32 for value in problem.params.values())
 
 
-@pytest.mark.parametrize("name", [name for name, case in KNOWN.items() if case.splits and not case.forward])
+@pytest.mark.parametrize("name", [name for name, case in OF_CPU.items() if case.splits and not case.forward])
 def test_forward_pass_alone_is_an_added_case(name):
     alone = KNOWN[f"{name}-forward"]
     assert 3 * alone.flops == KNOWN[name].flops
@@ -140,7 +140,7 @@ def test_flops_of_the_wired_networks_are_those_of_their_matrices(name):
     assert case.products == 2 * case.seq_len * case.batch_size * weights
 
 
-UPDATES = {name: case for name, case in KNOWN.items() if cases.family(case) == "update"}
+UPDATES = {name: case for name, case in OF_CPU.items() if cases.family(case) == "update"}
 
 
 @pytest.mark.parametrize("case", UPDATES.values(), ids=UPDATES)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bench_figures import INDRNN, KNOWN
+from bench_figures import INDRNN, KNOWN, OF_CPU
 
 from npr.bench import cases, machine, processes, worker
 from npr.bench.measure import Settings, measure
@@ -45,7 +45,7 @@ def fake(monkeypatch):
 def test_family_goes_from_cases_to_table(family, fake, capsys):
     assert main([*TINY, "--case", family]) == 0
     out, err = capsys.readouterr()
-    names = [name for name, case in KNOWN.items() if cases.family(case) == family]
+    names = [name for name, case in OF_CPU.items() if cases.family(case) == family]
     assert [line.split(" | ")[0].strip("| ") for line in out.splitlines()[2 : 2 + len(names)]] == names
     assert "2.00 (2.00-2.00)" in out
     assert "differences from torch's float64" in err
@@ -164,10 +164,10 @@ def test_unknown_case_is_exit_3(capsys):
 
 def test_list_runs_nothing(capsys):
     assert main(["bench", "--list"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(KNOWN)
+    assert len(capsys.readouterr().out.splitlines()) == len(OF_CPU)
     assert main(["bench", "--list", "--case", "update", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == [name for name in KNOWN if name.startswith("update-")]
+    assert [row["name"] for row in rows] == [name for name in OF_CPU if name.startswith("update-")]
     assert all(row["flops"] and row["peers"] and row["traffic"] == 0 for row in rows)
 
 

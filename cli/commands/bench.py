@@ -25,6 +25,7 @@ _COUNT = click.IntRange(min=0)
 @click.option("--list", "listing", is_flag=True, help="Show the cases and run nothing.")
 @click.option("--rounds", type=_COUNT, default=3, show_default=True, help="Turns of every library; 0: agreement only.")
 @click.option("--repeats", type=options.SIZE, default=5, show_default=True, help="Timed steps of each turn.")
+@click.option("--device", type=options.DEVICE, default="cpu", show_default=True, help="Where all of them compute.")
 @click.option("--threads", type=options.SIZE, help="CPU threads of every library.  [default: all cores]")
 @click.option("--seed", type=_COUNT, default=0, show_default=True, help="Seed of weights, inputs and targets.")
 @click.option("--tolerance", type=options.POSITIVE, help="Of agreement in float32, instead of each case's own.")
@@ -35,7 +36,13 @@ _COUNT = click.IntRange(min=0)
 @options.as_json
 @options.quiet
 def command(
-    patterns: tuple[str, ...], listing: bool, tiny: bool, output: Path | None, as_json: bool, **values: Any
+    patterns: tuple[str, ...],
+    listing: bool,
+    tiny: bool,
+    device: str,
+    output: Path | None,
+    as_json: bool,
+    **values: Any,
 ) -> None:
     """Time training steps of npr, PyTorch and JAX, each in a process of its own, in turns.
 
@@ -44,15 +51,19 @@ def command(
     reaches on this machine in the same run. GB/s are those of cases without a product, "of triad" their share of the
     bandwidth of memory. Peak MB are the largest resident set of a worker process, its library
     included. Without torch and jax npr is timed alone: pip install "npr[bench]".
+
+    On a device there are other cases, and the peer is PyTorch: cuDNN in full float32 and with TF32, loops over time
+    step by step and as one CUDA graph. "of fp32" and "of copy" are shares of a product's rate and of the bandwidth of
+    copying; MB are those of the device. JAX is a peer on the CPU only.
     """
     from npr.bench.run import chosen
 
-    cases = chosen(patterns, tiny)
+    cases = chosen(patterns, tiny, device)
     if listing:
         _list(cases, as_json)
     else:
         asked = [("case", pattern) for pattern in patterns] + [("tiny", tiny)]
-        _run(cases, output, as_json, asked, **values)
+        _run(cases, output, as_json, asked, device=device, **values)
 
 
 def _run(
@@ -67,7 +78,8 @@ def _run(
         document.ready(output)
     settings["threads"] = settings["threads"] or machine.cores()
     say = (lambda line: None) if quiet else terminal.say
-    for result in bench(cases, Settings(**settings), say, _arguments([*asked, *settings.items()])):
+    asked += [option for option in settings.items() if option != ("device", "cpu")]
+    for result in bench(cases, Settings(**settings), say, _arguments(asked)):
         if output:
             document.write(output, result)
     if as_json:

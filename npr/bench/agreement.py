@@ -4,6 +4,10 @@ In float64 every library must give the reference's loss, output and gradients to
 timed, each is held against that float64 result, within the tolerances that the cases of a family state. What an
 optimiser changed is compared in float64 alone and to 1e-6: the first step of RMSprop, g / (|g| / 10 + 1e-8), is the
 sign of a gradient, and lifts the rounding of one next to zero by seven orders.
+
+On a device PyTorch is also asked with TF32, whose factors keep 10 bits after the point. The layers of the device's
+cases in float32 with such factors, for 784 steps, 32 sequences and up to 512 units, came to 1.3e-3 of the largest value
+where they were rounded and to 6.8e-3 where they were cut off; which of the two a device does is its own affair.
 """
 
 from __future__ import annotations
@@ -12,11 +16,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from npr.bench.problem import CHANGE, Array, Arrays, Case
+from npr.bench.problem import CHANGE, Array, Arrays, Case, package
 from npr.errors import CheckFailed
 
 REFERENCES = ("torch", "jax", "npr")
 CHANGES = 1e-6
+TF32_TOLERANCE = 3e-2
 Results = Callable[[str, str], dict[str, Array]]  # (library, dtype) -> named arrays
 
 
@@ -27,8 +32,8 @@ def reference(libraries: tuple[str, ...]) -> str:
 
 def tolerance(limits: Mapping[str, float], library: str, dtype: str, sensitivity: str) -> float:
     """Largest difference that is accepted, relative to the largest value of an array: the most special key counts."""
-    own = library.partition(".")[0]
-    keys = (f"{dtype}, {sensitivity}, {own}", f"{dtype}, {sensitivity}", dtype)
+    own = package(library)
+    keys = (f"{dtype}, {library}", f"{dtype}, {sensitivity}, {own}", f"{dtype}, {sensitivity}", dtype)
     return next(limits[key] for key in keys if key in limits)
 
 

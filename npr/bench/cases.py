@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from npr.bench.problem import Case
+from npr.bench.problem import DEVICE, Case
 from npr.errors import ConfigError
 from npr.registry import unknown
 
@@ -21,7 +21,8 @@ def family(case: Case) -> str:
 
 
 def load(file: Path = FILE) -> dict[str, Case]:
-    """The cases of a file by name, in its order; those whose forward pass is timed alone come twice.
+    """The cases of a file by name, in its order; those whose forward pass is timed alone come twice. Of the cases of a
+    device the file itself has forward passes.
 
     Raises
     ------
@@ -43,10 +44,18 @@ def _both(kind: type[Case], name: str, fields: dict, file: Path) -> dict[str, Ca
         case = kind(name=name, **fields)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{file.name}, case {name}: {error}") from error
-    if not kind.splits:
+    if not kind.splits or case.group == DEVICE:
         return {name: case}
     alone = case.freed(name=f"{name}-forward", forward=True)
     return {name: case, alone.name: alone}
+
+
+def offered(device: str, known: dict[str, Case], asked: bool = False) -> dict[str, Case]:
+    """The cases to choose from: on "cpu" those that are not of a device; on "cuda" these, and all where some are asked
+    for by pattern."""
+    if device != "cpu" and asked:
+        return known
+    return {name: case for name, case in known.items() if (case.group == DEVICE) is (device != "cpu")}
 
 
 def select(patterns: Sequence[str], known: dict[str, Case]) -> list[Case]:

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npr.bench import processes
-from npr.bench.agreement import agreement, reference
+from npr.bench.agreement import TF32_TOLERANCE, agreement, reference
 from npr.bench.cases import family
-from npr.bench.problem import Arrays, Case
+from npr.bench.problem import TF32, Arrays, Case
 from npr.bench.processes import WorkerDied
 
 Say = Callable[[str], None]
-OPTIONAL = ("torch.compile",)  # peers that may fail to start: they need a C++ compiler and cannot take every loop
+# Peers that may fail to start: they need a C++ compiler, and neither takes every loop.
+OPTIONAL = ("torch.compile", "torch-graph")
 
 
 class Settings(NamedTuple):
@@ -36,6 +37,8 @@ class Settings(NamedTuple):
         Of agreement in float32, in place of those of the cases.
     alone : bool
         Whether npr runs without its peers.
+    device : {"cpu", "cuda"}
+        Where npr and its peers compute.
     """
 
     rounds: int = 3
@@ -44,15 +47,18 @@ class Settings(NamedTuple):
     seed: int = 0
     tolerance: float | None = None
     alone: bool = False
+    device: str = "cpu"
 
     def tolerances(self, case: Case) -> Mapping[str, float]:
         """Those that hold for a case."""
         own = case.tolerances
-        return own if self.tolerance is None else {"float64": own["float64"], "float32": self.tolerance}
+        if self.tolerance is not None:
+            own = {"float64": own["float64"], "float32": self.tolerance}
+        return own if self.device == "cpu" else {**own, f"float32, {TF32}": TF32_TOLERANCE}
 
     def job(self, case: Case, task: str, library: str) -> dict[str, Any]:
         """What a worker is told about one library and one case."""
-        common = {"seed": self.seed, "threads": self.threads, "repeats": self.repeats}
+        common = {"seed": self.seed, "threads": self.threads, "repeats": self.repeats, "device": self.device}
         return {**common, "task": task, "family": family(case), "library": library, "case": asdict(case)}
 
 
@@ -64,9 +70,10 @@ class Agreed(NamedTuple):
     absent: dict[str, str]
 
 
-def measure(cases: list[Case], settings: Settings, say: Say) -> Iterator[dict[str, Any]]:
+def measure(cases: list[Case], settings: Settings, say: Say, lacking: str = "") -> Iterator[dict[str, Any]]:
     """Differences, absent peers, and per round the ceilings, seconds and peak memory of every case: once before the
-    first round, and again after every round, so that a long measurement can be kept as far as it got.
+    first round, and again after every round, so that a long measurement can be kept as far as it got. `lacking` says
+    why PyTorch cannot use the device; empty if it can.
 
     Raises
     ------
@@ -75,7 +82,7 @@ def measure(cases: list[Case], settings: Settings, say: Say) -> Iterator[dict[st
     WorkerDied
         If a worker process fails.
     """
-    agreed = {case.name: _agree(case, settings, say) for case in cases}
+    agreed = {case.name: _agree(case, settings, say, lacking) for case in cases}
     found: dict[str, Any] = {
         "disagreement": {name: one.differences for name, one in agreed.items()},
         "absent": {name: one.absent for name, one in agreed.items()},
@@ -87,8 +94,17 @@ def measure(cases: list[Case], settings: Settings, say: Say) -> Iterator[dict[st
         yield found
 
 
-def _agree(case: Case, settings: Settings, say: Say) -> Agreed:
-    peers = {peer: "left out" if settings.alone else processes.missing(peer) for peer in case.peers}
+def _peers(case: Case, settings: Settings, lacking: str) -> dict[str, str]:
+    """Why each peer of a case is left out; empty for one that is not."""
+    here = case.peers_on(settings.device)
+    elsewhere = {peer: "compared on the CPU only" for peer in case.peers if peer not in here}
+    if settings.alone:
+        return dict.fromkeys([*here, *elsewhere], "left out")
+    return {peer: processes.missing(peer) or lacking for peer in here} | elsewhere
+
+
+def _agree(case: Case, settings: Settings, say: Say, lacking: str) -> Agreed:
+    peers = _peers(case, settings, lacking)
     absent = {peer: why for peer, why in peers.items() if why}
     with tempfile.TemporaryDirectory() as folder:
         kept: dict[tuple[str, str], Arrays] = {}
@@ -118,7 +134,7 @@ def _agree(case: Case, settings: Settings, say: Say) -> Agreed:
 def _round(
     cases: list[Case], agreed: dict[str, Agreed], settings: Settings, number: int, say: Say
 ) -> dict[str, dict[str, Any]]:
-    limits = processes.work({"task": "ceilings", "threads": settings.threads})
+    limits = processes.work({"task": "ceilings", "threads": settings.threads, "device": settings.device})
     say(f"round {number + 1}: " + ", ".join(f"{name} {value:.0f}" for name, value in limits.items()))
     turns = {}
     for case in cases:

@@ -12,7 +12,9 @@ from numpy.typing import DTypeLike
 Array = np.ndarray
 Arrays = dict[str, Array]
 CHANGE = "change."  # before the name of a parameter: new minus old, which only float64 steps report
-GROUPS = ("", "throughput", "small")
+DEVICE = "device"  # the group that is measured on a device; it has no mean
+GROUPS = ("", "throughput", "small", DEVICE)
+TF32 = "torch-tf32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +23,19 @@ class Case:
 
     Parameters
     ----------
-    group : {"", "throughput", "small"}
-        The geometric mean that its ratio enters; a case that was added later enters none.
+    group : {"", "throughput", "small", "device"}
+        The geometric mean that its ratio enters; a case that was added later enters none. Cases of a device are one
+        that has no mean.
     goal_ratio, goal_share : float
         npr against the best peer; npr's FLOP rate against the tile product in cache, or, where a case counts what it
-        moves through memory instead, its bandwidth against the triad.
+        moves through memory instead, its bandwidth against the triad. On a device: against its rate of float32
+        products, and against copying.
     forward : bool
         Whether the step ends with the loss, without gradients.
 
     tolerances : largest difference that agreement accepts, relative to the largest value of an array, by type;
         more special keys "type, sensitivity" and "type, sensitivity, library" come first
-    peers : the libraries that npr is compared with
+    peers, cuda_peers : the libraries that npr is compared with, on the CPU and on a device
     splits : whether a forward pass alone is a case of its own
     """
 
@@ -48,11 +52,16 @@ class Case:
 
     tolerances: ClassVar[Mapping[str, float]] = {"float64": 1e-8, "float32": 1e-4}
     peers: ClassVar[tuple[str, ...]] = ("torch", "jax")
+    cuda_peers: ClassVar[tuple[str, ...]] = ()
     splits: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.group not in GROUPS:
             raise ValueError(f"case {self.name}: group = {self.group!r} is none of {GROUPS}")
+
+    def peers_on(self, device: str) -> tuple[str, ...]:
+        """The libraries that npr is compared with on "cpu" or "cuda"."""
+        return self.peers if device == "cpu" else self.cuda_peers
 
     @property
     def sensitivity(self) -> str:
@@ -87,21 +96,30 @@ class Case:
         """The same case at an odd size that runs in milliseconds and has no goals."""
         raise NotImplementedError
 
+    def tiny_on(self, device: str) -> Self:
+        """As `tiny`, on "cuda" for a simulator that makes a thread of Python's of every one of the device."""
+        return self.tiny() if device == "cpu" else replace(self.tiny(), batch_size=2, hidden_size=4)
+
 
 class Problem(NamedTuple):
-    """What one step works on: parameters under npr's names, x (T, B, D), target (B,) or (T, B) int64."""
+    """What one step works on: parameters under npr's names, x (T, B, D), target (B,) or (T, B) int64, and where."""
 
     case: Any
     params: Arrays
     x: Array
     target: Array
+    device: str = "cpu"
 
 
 class Step(NamedTuple):
-    """A library's step: `run` returns when all results are in memory, `collect` names them."""
+    """A library's step: `run` returns when all results are in memory, `collect` names them as arrays of the host.
+
+    `held` gives the bytes of a device's memory that the library took at most; on the CPU the process is asked.
+    """
 
     run: Callable[[], Any]
     collect: Callable[[Any], Arrays]
+    held: Callable[[], int] | None = None
 
 
 class Library(Protocol):
@@ -109,6 +127,11 @@ class Library(Protocol):
 
     def prepare(self, problem: Problem, threads: int) -> Step:
         """The step of this library, with its arrays in place."""
+
+
+def package(library: str) -> str:
+    """The package behind the name of a library: "torch.compile" and "torch-tf32" are ways to run torch."""
+    return library.replace("-", ".").partition(".")[0]
 
 
 def rounded(case: Case, params: Arrays, x: Array, target: Array, dtype: DTypeLike) -> Problem:

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from npr.bench import machine
+from npr.bench.problem import package
 from npr.errors import NprError
 
 LAST_LINES = 15
@@ -21,10 +22,9 @@ class WorkerDied(NprError):
 
 def missing(library: str) -> str:
     """Why a library cannot be compared, empty if it is installed."""
-    package = library.partition(".")[0]
-    if importlib.util.find_spec(package) is not None:
+    if importlib.util.find_spec(package(library)) is not None:
         return ""
-    return f"{package} is not installed: pip install 'npr[bench]'"
+    return f"{package(library)} is not installed: pip install 'npr[bench]'"
 
 
 def work(job: dict[str, Any]) -> Any:
@@ -49,7 +49,7 @@ def work(job: dict[str, Any]) -> Any:
 
 
 def _obituary(job: dict[str, Any], code: int, stderr: str) -> str:
-    case = job.get("case", {}).get("name", "the ceilings")
+    case = job.get("case", {}).get("name", "no case")
     who = f"The worker of {job.get('library', 'npr')} on {case} (task {job['task']})"
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     said = "\n".join(f"  {line}" for line in stderr.splitlines()[-LAST_LINES:])

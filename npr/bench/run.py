@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from npr.bench import cases, machine
+from npr.bench import cases, device, machine
 from npr.bench.document import document
 from npr.bench.measure import Say, Settings, measure
-from npr.bench.problem import Case
+from npr.bench.problem import DEVICE, Case
 from npr.bench.summary import summarise
 from npr.errors import ConfigError
 
 
-def chosen(patterns: Sequence[str] = (), tiny: bool = False) -> list[Case]:
-    """The cases that patterns describe, all without one; `tiny` takes them at sizes whose figures mean nothing.
+def chosen(patterns: Sequence[str] = (), tiny: bool = False, device: str = "cpu") -> list[Case]:
+    """The cases that patterns describe, all of a device without one; `tiny` takes them at sizes whose figures mean
+    nothing. Goals hold on the device that they were set for.
 
     Raises
     ------
     ConfigError
         If a pattern describes no case.
     """
-    found = cases.select(patterns, cases.load())
-    return [case.tiny() for case in found] if tiny else found
+    found = cases.select(patterns, cases.offered(device, cases.load(), bool(patterns)))
+    if tiny:
+        return [case.tiny_on(device) for case in found]
+    return [case if device == "cpu" or case.group == DEVICE else case.freed() for case in found]
 
 
 def bench(wanted: list[Case], settings: Settings, say: Say, arguments: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
@@ -42,6 +45,8 @@ def bench(wanted: list[Case], settings: Settings, say: Say, arguments: Sequence[
     ------
     ConfigError
         If more threads are asked for than this process has cores.
+    BackendError
+        If the device cannot be used here; no worker has been started then.
     CheckFailed
         If two libraries do not compute the same thing.
     WorkerDied
@@ -49,12 +54,18 @@ def bench(wanted: list[Case], settings: Settings, say: Say, arguments: Sequence[
     """
     if settings.threads > machine.cores():
         raise ConfigError(f"threads = {settings.threads}: this process may use {machine.cores()} cores.")
+    place = {} if settings.device == "cpu" else device.describe(settings.threads, settings.alone)
     own = {
         "seed": settings.seed,
         "threads": settings.threads,
         "dtype": "float32",
         "tolerance": {case.name: dict(settings.tolerances(case)) for case in wanted},
     }
-    for measured in measure(wanted, settings, say):
-        figures = summarise(wanted, measured, settings.threads, cases.load()) if measured["rounds"] else {}
+    if place:
+        own["device"] = place
+    lacking = place.get("torch", {}).get("absent", "")
+    for measured in measure(wanted, settings, say, lacking):
+        figures = (
+            summarise(wanted, measured, settings.threads, cases.load(), settings.device) if measured["rounds"] else {}
+        )
         yield document(arguments, {**own, **figures, **measured})

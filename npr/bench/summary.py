@@ -1,18 +1,33 @@
-"""From the turns of all rounds to one row per case, and the geometric means of the two groups."""
+"""From the turns of all rounds to one row per case, and the geometric means of two groups."""
 
 from __future__ import annotations
 
 import statistics
-from typing import Any
+from typing import Any, NamedTuple
 
-from npr.bench.problem import GROUPS, Case
+from npr.bench.problem import TF32, Case
 
+ORDER = ("npr", "torch", "torch.compile", "torch-graph", "torch-tf32", "jax")
 MEAN_GOALS = {"throughput": 2.2, "small": 3.5}
 Row = dict[str, Any]
 
 
-def summarise(cases: list[Case], measured: dict[str, Any], threads: int, known: dict[str, Case]) -> dict[str, Any]:
-    """Median ceilings, one row per case, and the mean ratio of every group.
+class Limits(NamedTuple):
+    """Ceilings of a row: of products in GFLOP/s, of memory in GB/s, and which share of a row the latter is."""
+
+    product: float
+    memory: float
+    of_memory: str
+
+
+# What a share is one of, in words.
+SHARES = {"cpu": ("tile product", "of_triad", "triad"), "cuda": ("fp32 rate", "of_copy", "copy")}
+
+
+def summarise(
+    cases: list[Case], measured: dict[str, Any], threads: int, known: dict[str, Case], device: str = "cpu"
+) -> dict[str, Any]:
+    """Median ceilings, one row per case, and the mean ratio of every group that has one.
 
     Parameters
     ----------
@@ -22,30 +37,35 @@ def summarise(cases: list[Case], measured: dict[str, Any], threads: int, known: 
         What `measure` returned, with one round or more.
     threads : int
         Threads of every library.
+    device : {"cpu", "cuda"}
+        Where they computed.
     """
     rounds = measured["rounds"]
     names = rounds[0]["ceilings"]
     limits = {name: statistics.median(one["ceilings"][name] for one in rounds) for name in names}
-    own = limits[f"tile_{threads}"], limits[f"triad_{threads}"]
+    ends = (f"tile_{threads}", f"triad_{threads}") if device == "cpu" else ("fp32", "copy")
+    own = Limits(limits[ends[0]], limits[ends[1]], SHARES[device][1])
     rows = [
-        _row(case, [one["turns"][case.name] for one in rounds], *own) | {"absent": measured["absent"][case.name]}
+        _row(case, [one["turns"][case.name] for one in rounds], own) | {"absent": measured["absent"][case.name]}
         for case in cases
     ]
-    groups = [_group(name, rows, known) for name in GROUPS if name]
+    groups = [_group(name, rows, known) for name in MEAN_GOALS if device == "cpu"]
     return {"ceilings": limits, "cases": rows, "groups": [one for one in groups if one["measured"]]}
 
 
-def _row(case: Case, turns: list[dict[str, Any]], tile: float, triad: float) -> Row:
-    """Milliseconds and peak memory of every library, ratio to the best peer by round, shares of the ceilings."""
+def _row(case: Case, turns: list[dict[str, Any]], limits: Limits) -> Row:
+    """Milliseconds and peak memory of every library, ratio to the best peer by round, shares of the ceilings. A peer
+    with TF32 computes less precisely than npr and is not among those of the ratio."""
     medians = [{name: statistics.median(one["seconds"]) for name, one in turn.items()} for turn in turns]
-    libraries = sorted(medians[0], key=("npr", *case.peers).index)
+    libraries = sorted(medians[0], key=ORDER.index)
     ms = {name: 1e3 * statistics.median(one[name] for one in medians) for name in libraries}
     megabytes = {name: max(turn[name]["peak"] for turn in turns) / 1e6 for name in libraries}
     rate, bandwidth = (work / ms["npr"] / 1e6 if work else None for work in (case.flops, case.traffic))
-    ratios = [min(s for name, s in one.items() if name != "npr") / one["npr"] for one in medians if len(one) > 1]
+    equals = [name for name in libraries if name not in ("npr", TF32)]
+    ratios = [min(one[name] for name in equals) / one["npr"] for one in medians if equals]
     ratio = statistics.median(ratios) if ratios else None
-    share, of_triad = rate and rate / tile, bandwidth and bandwidth / triad
-    reached = {"ratio": ratio, "share": of_triad if case.traffic else share}
+    share, of_memory = rate and rate / limits.product, bandwidth and bandwidth / limits.memory
+    reached = {"ratio": ratio, "share": of_memory if case.traffic else share}
     goals = {"ratio": case.goal_ratio, "share": case.goal_share}
     held = {key: None if value is None or not goals[key] else value >= goals[key] for key, value in reached.items()}
     return {
@@ -60,7 +80,7 @@ def _row(case: Case, turns: list[dict[str, Any]], tile: float, triad: float) -> 
         "share": share,
         "traffic": case.traffic,
         "gb_per_s": bandwidth,
-        "of_triad": of_triad,
+        limits.of_memory: of_memory,
         "goals": goals,
         "held": held,
     }
@@ -100,5 +120,6 @@ def _reached(row: Row) -> dict[str, str]:
     goals, found = row["goals"], {}
     if row["ratio"] is not None:
         found["ratio"] = f"{row['ratio']:.2f} times the best peer, goal {goals['ratio']:g}"
-    limit, share = ("triad", row["of_triad"]) if row["traffic"] else ("tile product", row["share"])
+    product, key, memory = next(words for words in SHARES.values() if words[1] in row)
+    limit, share = (memory, row[key]) if row["traffic"] else (product, row["share"])
     return found | {"share": f"{share:.0%} of the {limit}, goal {goals['share']:.0%}"}

@@ -4,44 +4,59 @@ from __future__ import annotations
 
 from typing import Any
 
+from npr.bench.problem import TF32
+from npr.bench.summary import ORDER
+
 Row = dict[str, Any]
-ORDER = ("npr", "torch", "torch.compile", "jax")
-# Key of a row, head of its column, how it is written; a column without a figure is left out.
+# Key of a row, head of its column, how it is written; a column without a figure is left out. "of FMA" is "of fp32" on
+# a device.
+TOLD = ("capability", "target", "driver", "runtime")
 RATES = {
     "gflops": ("GFLOP/s", ".0f"),
     "share": ("of FMA", ".0%"),
     "gb_per_s": ("GB/s", ".1f"),
     "of_triad": ("of triad", ".0%"),
+    "of_copy": ("of copy", ".0%"),
 }
 
 
 def table(result: dict[str, Any]) -> str:
     """A document of `document.py` as text."""
     names = [name for name in ORDER if any(name in row["ms"] for row in result["cases"])]
+    device, digits = result.get("device"), 3 if "device" in result else 1
     rates = [key for key in RATES if any(row.get(key) is not None for row in result["cases"])]
     head = [
         "case",
         *(f"{name} ms" for name in names),
-        *(RATES[key][0] for key in rates),
+        *("of fp32" if device and key == "share" else RATES[key][0] for key in rates),
         "to best peer",
         "peak MB",
         "least peer MB",
         "goals",
     ]
-    lines = [head, ["---"] * len(head), *(_cells(row, names, rates) for row in result["cases"])]
+    lines = [head, ["---"] * len(head), *(_cells(row, names, rates, digits) for row in result["cases"])]
     parts = ["\n".join("| " + " | ".join(cells) + " |" for cells in lines), *_means(result), *_absent(result)]
     limits = ", ".join(f"{name} {value:.0f}" for name, value in result["ceilings"].items())
-    parts.append(f"Ceilings (GFLOP/s, triad GB/s; the number is threads): {limits}. FMA is the tile product.")
+    if device:
+        told = [device.get("name", "none"), *(f"{key} {device[key]}" for key in TOLD if key in device)]
+        parts.append(f"Device: {', '.join(told)}{_torch(device['torch'])}.")
+        parts.append(f"Ceilings (GFLOP/s of a float32 product, GB/s of a copy): {limits}. {TF32} enters no ratio.")
+    else:
+        parts.append(f"Ceilings (GFLOP/s, triad GB/s; the number is threads): {limits}. FMA is the tile product.")
     parts.append(f"Threads: {result['threads']}; {result['dtype']}; medians of rounds: {len(result['rounds'])}.")
     return "\n\n".join(parts)
 
 
-def _cells(row: Row, names: list[str], rates: list[str]) -> list[str]:
+def _torch(found: Row) -> str:
+    return "" if "absent" in found else f"; PyTorch with CUDA {found['cuda']}, cuDNN {found['cudnn']}"
+
+
+def _cells(row: Row, names: list[str], rates: list[str], digits: int) -> list[str]:
     peers = [value for name, value in row["peak_mb"].items() if name != "npr"]
     ratio = "-" if row["ratio"] is None else "{:.2f} ({:.2f}-{:.2f})".format(row["ratio"], *row["ratio_range"])
     return [
         row["name"],
-        *(f"{row['ms'][name]:.1f}" if name in row["ms"] else "-" for name in names),
+        *(f"{row['ms'][name]:.{digits}f}" if name in row["ms"] else "-" for name in names),
         *("-" if row.get(key) is None else format(row[key], RATES[key][1]) for key in rates),
         ratio,
         f"{row['peak_mb']['npr']:.0f}",

@@ -1,7 +1,8 @@
 """One library in one process: `python -m npr.bench.worker '{"task": ..., ...}'`, started by `processes.py`.
 
 The task `check` writes loss, output and every gradient to an .npz file, `time` prints seconds and peak memory as
-JSON, `ceilings` the machine's limits. No library is imported before the process is pinned to its cores.
+JSON, `ceilings` the limits of the machine or of its device, `device` what PyTorch knows of one. No library is imported
+before the process is pinned to its cores.
 """
 
 from __future__ import annotations
@@ -11,16 +12,28 @@ import json
 import sys
 from typing import Any
 
-FOLDERS = {"npr": "own", "torch": "torch_peer", "torch.compile": "torch_peer", "jax": "jax_peer"}
+FOLDERS = {
+    "npr": "own",
+    "torch": "torch_peer",
+    "torch.compile": "torch_peer",
+    "torch-graph": "torch_peer",
+    "torch-tf32": "torch_peer",
+    "jax": "jax_peer",
+}
+OPTIONS = {"torch.compile": {"compiled": True}, "torch-graph": {"graph": True}}
 
 
 def prepared(job: dict[str, Any]) -> Any:
     """The step that a job asks for."""
     problem = importlib.import_module(f"npr.bench.problems.{job['family']}")
-    library = importlib.import_module(f"npr.bench.{FOLDERS[job['library']]}.{job['family']}")
+    name, device = job["library"], job["device"]
+    folder, options = f"npr.bench.{FOLDERS[name]}", OPTIONS.get(name, {})
+    library = importlib.import_module(f"{folder}.{job['family']}")
     drawn = problem.draw(problem.Case(**job["case"]), job["seed"], job.get("dtype", "float32"))
-    compiled = {"compiled": True} if job["library"] == "torch.compile" else {}
-    return library.prepare(drawn, job["threads"], **compiled)
+    if device == "cpu":
+        return library.prepare(drawn, job["threads"], **options)
+    place = importlib.import_module(f"{folder}.device")
+    return place.prepare(library, drawn._replace(device=device), job["threads"], name, options)
 
 
 def check(job: dict[str, Any]) -> None:
@@ -32,18 +45,32 @@ def check(job: dict[str, Any]) -> None:
 
 
 def time(job: dict[str, Any]) -> None:
-    """Seconds of every repeat, and the largest resident set in bytes."""
+    """Seconds of every repeat, and the bytes of the largest resident set or of a device's memory."""
     from npr.bench import clock, machine
 
-    seconds = clock.repeat(prepared(job).run, job["repeats"])
-    print(json.dumps({"seconds": seconds, "peak": machine.peak_memory()}))
+    step = prepared(job)
+    seconds = clock.repeat(step.run, job["repeats"])
+    print(json.dumps({"seconds": seconds, "peak": (step.held or machine.peak_memory)()}))
 
 
 def ceilings(job: dict[str, Any]) -> None:
-    """Limits of the machine."""
-    from npr.bench import ceilings
+    """Limits of the machine or its device."""
+    if job["device"] == "cpu":
+        from npr.bench import ceilings
 
-    print(json.dumps(ceilings.ceilings(job["threads"])))
+        found = ceilings.ceilings(job["threads"])
+    else:
+        from npr.bench import device_ceilings
+
+        found = device_ceilings.ceilings()
+    print(json.dumps(found))
+
+
+def device(job: dict[str, Any]) -> None:
+    """What PyTorch knows of a device."""
+    from npr.bench.torch_peer import device
+
+    print(json.dumps(device.describe()))
 
 
 def main(text: str) -> None:
@@ -52,7 +79,7 @@ def main(text: str) -> None:
 
     job = json.loads(text)
     machine.pin(job["threads"])
-    {"check": check, "time": time, "ceilings": ceilings}[job["task"]](job)
+    {"check": check, "time": time, "ceilings": ceilings, "device": device}[job["task"]](job)
 
 
 if __name__ == "__main__":

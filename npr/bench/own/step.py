@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from npr import build
+from npr.arrays import host
 from npr.backends import get_backend
 from npr.bench.problem import Array, Arrays, Problem, Step
 from npr.context import Context
 from npr.losses import cross_entropy
+from npr.params import pack
 
 Filled = tuple[Arrays, Arrays]
 
@@ -46,13 +48,14 @@ def training_step(
 ) -> Step:
     """Forward, cross-entropy and, unless the case ends there, backward; no dropout without a seed for its masks, dL/dx
     where asked for."""
-    params, carried, forward = filled[0], {"buffers": filled[1]}, problem.case.forward
-    rng = np.random.default_rng(mask_seed)
-    context = Context(get_backend("cpu", threads), dropout=mask_seed is not None, rng=rng)
+    backend, forward = get_backend(problem.device, threads), problem.case.forward
+    placed, buffers = ({name: backend.put(value) for name, value in arrays.items()} for arrays in filled)
+    params, carried, x, target = pack(placed), {"buffers": buffers}, backend.put(problem.x), backend.put(problem.target)
+    context = Context(backend, dropout=mask_seed is not None, rng=np.random.default_rng(mask_seed))
 
     def run() -> tuple[float, Array, Any]:
-        passed = model.forward(context, params, carried["buffers"], problem.x)
-        loss, d_output = cross_entropy(passed.output, problem.target)
+        passed = model.forward(context, params, carried["buffers"], x)
+        loss, d_output = cross_entropy(passed.output, target)
         carried["buffers"] = passed.buffers
         if forward:
             return loss, passed.output, None
@@ -61,6 +64,10 @@ def training_step(
     def collect(result: Any) -> Arrays:
         loss, output, back = result
         grads = {} if back is None else {**back.params, **({"x": back.x} if d_x else {})}
-        return {"loss": np.asarray(loss), "output": output, **grads}
+        return {
+            "loss": np.asarray(loss),
+            "output": host(output),
+            **{name: host(value) for name, value in grads.items()},
+        }
 
     return Step(run, collect)

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from npr.arrays import host
 from npr.bench.own.step import fill
 from npr.bench.problem import Array, Arrays, Problem, Step
 from npr.bench.problems.update import ALPHA, COPIED, REC, SETTINGS, named
 from npr.tasks.base import Batch
 from npr.training import resolve
-from npr.training.parts import Parts, open_parts
+from npr.training.parts import Parts, Weights, on_device, open_parts
 from npr.training.state import fresh
 from npr.training.update import update
 
@@ -74,10 +75,11 @@ def prepare(problem: Problem, threads: int) -> Step:
 def fixed_step(problem: Problem, flags: dict[str, Any], batch: Batch, named: Callable[..., Arrays]) -> Step:
     """An update of the configuration `flags` on the same batch every time, from the problem's parameters on;
     `named` gives its results the names that are compared."""
-    parts = open_parts(resolve(flags), lambda line: None)
+    parts = open_parts(resolve({**flags, "device": problem.device}), lambda line: None)
     state = fresh(parts)
-    state.params, state.buffers = fill(parts.model, problem.params)
-    stream: Any = SimpleNamespace(next=lambda: batch)
+    state.params, state.buffers = Weights(*fill(parts.model, problem.params)).moved(parts.backend.put)
+    placed = on_device(parts.backend, batch)
+    stream: Any = SimpleNamespace(next=lambda: placed)
     state.stream = stream
     seen: dict[str, Any] = {}
     own = watched(parts, seen)
@@ -86,6 +88,7 @@ def fixed_step(problem: Problem, flags: dict[str, Any], batch: Batch, named: Cal
         return update(own, state).loss
 
     def collect(loss: Any) -> Arrays:
-        return named(problem, np.asarray(loss), seen["output"], seen["grads"], state.params)
+        grads, params = ({name: host(value) for name, value in one.items()} for one in (seen["grads"], state.params))
+        return named(problem, np.asarray(loss), host(seen["output"]), grads, params)
 
     return Step(run, collect)

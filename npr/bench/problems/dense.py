@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npr.bench import problem
-from npr.bench.problem import Arrays, Problem
+from npr.bench.problem import TF32, Arrays, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,8 @@ class Case(problem.Case):
 
     input_gradient: bool = False
     bidirectional: bool = False
+
+    cuda_peers = ("torch", TF32)
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ class Case(problem.Case):
     """One layer of `hidden_size` units that is given its pre-activations."""
 
     peers = ("torch", "torch.compile", "jax")
+    cuda_peers = ("torch", "torch-graph")
 
     @property
     def products(self) -> int:

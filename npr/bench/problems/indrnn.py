@@ -36,6 +36,7 @@ class Case(problem.Case):
         "float32, norm, torch": 1e-1,
     }
     peers = ("torch", "torch.compile", "jax")
+    cuda_peers = ("torch", "torch-graph")
 
     @property
     def sensitivity(self) -> str:

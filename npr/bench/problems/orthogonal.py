@@ -29,6 +29,7 @@ class Case(problem.Case):
 
     tolerances = update.Case.tolerances
     peers = ("torch", "torch.compile")
+    cuda_peers = ("torch", "torch-graph")
     splits = False
 
     @property

@@ -59,6 +59,7 @@ class Case(problem.Case):
         "float32, modrelu, torch": 2e-1,
     }
     peers = ("torch", "torch.compile")
+    cuda_peers = ("torch", "torch-graph")
     splits = False
 
     @property

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from npr.bench.problem import Arrays, Problem, Step
 from npr.bench.problems.elementwise import named
+from npr.bench.torch_peer.graph import captured
 from npr.bench.torch_peer.indrnn import cell, recurrence
 
 
-def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
-    """The step of this library, with its arrays in place. Compiled is the step of time alone."""
+def prepare(problem: Problem, threads: int, compiled: bool = False, graph: bool = False) -> Step:
+    """The step of this library, with its arrays in place. Compiled is the step of time alone; a CUDA graph has all."""
     torch.set_num_threads(threads)
     one = torch.compile(cell) if compiled else cell
     forward = problem.case.forward
@@ -29,7 +30,7 @@ def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
         return h
 
     def collect(h: Any) -> Arrays:
-        grads = {} if z.grad is None or u.grad is None else {"u": u.grad.numpy(), "x": z.grad.numpy()}
-        return named(problem, h.detach().numpy(), grads)
+        grads = {} if z.grad is None or u.grad is None else {"u": u.grad.cpu().numpy(), "x": z.grad.cpu().numpy()}
+        return named(problem, h.detach().cpu().numpy(), grads)
 
-    return Step(run, collect)
+    return Step(captured(run, problem.device) if graph else run, collect)

@@ -67,7 +67,7 @@ def network(tensors: Leaves, x: Tensor, running: list[Running], masks: list[Tens
     return functional.linear(signal[-1], tensors["readout.W"], tensors["readout.bias"])
 
 
-def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
+def prepare(problem: Problem, threads: int, compiled: bool = False, graph: bool = False) -> Step:
     """The step of this library, with its arrays in place."""
     step = torch.compile(cell) if compiled else cell
     case, tensors = problem.case, leaves(problem.params)
@@ -76,7 +76,7 @@ def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
     rng = np.random.default_rng(MASK_SEED)
 
     def forward() -> Tensor:
-        masks = [torch.tensor(mask) for mask in draw_masks(case, rng, problem.x.dtype)]
+        masks = [torch.tensor(mask, device=x.device) for mask in draw_masks(case, rng, problem.x.dtype)]
         return network(tensors, x, running, masks, step)
 
-    return leaf_step(problem, tensors, threads, forward)
+    return leaf_step(problem, tensors, threads, forward, graph)

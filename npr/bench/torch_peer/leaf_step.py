@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from npr.bench.problem import Array, Problem, Step
+from npr.bench.torch_peer.graph import captured
 
 Leaves = dict[str, Tensor]
 
@@ -19,11 +20,14 @@ def gradients(tensors: Leaves) -> dict[str, Array]:
     missing = [name for name, tensor in tensors.items() if tensor.grad is None]
     if missing:
         raise ValueError(f"no gradient reached {', '.join(missing)}")
-    return {name: tensor.grad.numpy().T.copy() for name, tensor in tensors.items() if tensor.grad is not None}
+    return {name: tensor.grad.cpu().numpy().T.copy() for name, tensor in tensors.items() if tensor.grad is not None}
 
 
-def leaf_step(problem: Problem, tensors: Leaves, threads: int, network: Callable[[], Tensor]) -> Step:
-    """Forward, cross-entropy and, unless the case ends there, backward; `network` gives (B, K)."""
+def leaf_step(
+    problem: Problem, tensors: Leaves, threads: int, network: Callable[[], Tensor], graph: bool = False
+) -> Step:
+    """Forward, cross-entropy and, unless the case ends there, backward; `network` gives (B, K). With `graph` a device
+    has all of it as one CUDA graph."""
     torch.set_num_threads(threads)
     forward, target = problem.case.forward, torch.tensor(problem.target)
 
@@ -38,7 +42,7 @@ def leaf_step(problem: Problem, tensors: Leaves, threads: int, network: Callable
         return loss, output
 
     def collect(result: Any) -> dict[str, Array]:
-        loss, output = (value.detach().numpy() for value in result)
+        loss, output = (value.detach().cpu().numpy() for value in result)
         return {"loss": loss, "output": output, **({} if forward else gradients(tensors))}
 
-    return Step(run, collect)
+    return Step(captured(run, problem.device) if graph else run, collect)

@@ -1,7 +1,7 @@
 """The PyTorch peer of the orthogonal language models: the cell of `update.py` in a Python loop over time.
 
 As in the language model of nnRNN/nnRNN_release there is one readout for all steps; the input product is one, too,
-which there is made step by step. Compiled is the step alone.
+which there is made step by step. Compiled is the step alone, and in a CUDA graph is what `update.py` has in one.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from torch.nn import functional
 
 from npr.bench.problem import Problem, Step
 from npr.bench.problems.text import named
-from npr.bench.torch_peer.update import Cell, Leaves, cell, recurrent, trained
+from npr.bench.torch_peer.update import Cell, Leaves, cell, leaves, split, trained, whole
 
 
-def network(tensors: Leaves, x: Tensor, cell: Cell) -> Tensor:
+def network(tensors: Leaves, W: Tensor, x: Tensor, cell: Cell) -> Tensor:
     """Scores (T, B, V) of the symbols after those in (T, B)."""
-    W = recurrent(tensors)
     z = functional.embedding(x, tensors["embedding.W"]) @ tensors["layers.0.W_in"]
     if "layers.0.bias" in tensors:
         z = z + tensors["layers.0.bias"]
@@ -28,13 +27,14 @@ def network(tensors: Leaves, x: Tensor, cell: Cell) -> Tensor:
     return torch.stack(states) @ tensors["readout.W"] + tensors["readout.bias"]
 
 
-def prepare(problem: Problem, threads: int, compiled: bool = False) -> Step:
+def prepare(problem: Problem, threads: int, compiled: bool = False, graph: bool = False) -> Step:
     """The step of this library, with its arrays in place."""
     step = torch.compile(cell) if compiled else cell
-    x, target = torch.from_numpy(problem.x), torch.from_numpy(problem.target)
+    x, target = torch.tensor(problem.x), torch.tensor(problem.target)
 
-    def forward(tensors: Leaves) -> tuple[Tensor, Tensor]:
-        output = network(tensors, x, step)
+    def forward(tensors: Leaves, W: Tensor) -> tuple[Tensor, Tensor]:
+        output = network(tensors, W, x, step)
         return functional.cross_entropy(output.flatten(0, 1), target.flatten()), output
 
-    return trained(problem, threads, forward, named)
+    tensors = leaves(problem.params)
+    return trained(problem, threads, tensors, (split if graph else whole)(problem, tensors, forward), named)

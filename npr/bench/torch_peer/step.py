@@ -69,11 +69,11 @@ def training_step(kind: type[torch.nn.RNNBase], places: Mapping[str, Place], pro
         return loss, output
 
     def collect(result: Any) -> Arrays:
-        loss, output = (value.detach().numpy() for value in result)
+        loss, output = (value.detach().cpu().numpy() for value in result)
         if case.forward:
             return {"loss": loss, "output": output}
-        grads: dict[str, Array] = {key: value.numpy().T.copy() for key, value in parts("gradients").items()}
-        d_input = {} if x.grad is None else {"x": x.grad.numpy()}
+        grads: dict[str, Array] = {key: value.cpu().numpy().T.copy() for key, value in parts("gradients").items()}
+        d_input = {} if x.grad is None else {"x": x.grad.cpu().numpy()}
         return {"loss": loss, "output": output, **grads, **d_input}
 
     return Step(run, collect)
