@@ -59,6 +59,8 @@ def test_document_says_how_to_measure_again(fake, capsys, tmp_path):
     assert shown["command"].startswith("npr bench --case 'dense-copy*' --tiny ")
     assert all(f"--{word}" in shown["command"] for word in ("rounds 1", "repeats 2", "threads 1", "seed 0"))
     assert {"machine", "versions", "seed", "tolerance", "ceilings", "cases", "groups", "rounds"} <= shown.keys()
+    assert "device" not in shown
+    assert "--device" not in shown["command"]
     assert shown["tolerance"]["dense-copy-220x10-10x128"] == {"float64": 1e-8, "float32": 1e-4}
 
 
