@@ -118,6 +118,18 @@ def test_torch_without_a_device_is_left_out(fake, monkeypatch, capsys):
     assert f"No jax: compared on the CPU only ({LSTM.name})" in out
 
 
+def test_a_loop_that_cannot_be_captured_leaves_the_other_peer(fake, monkeypatch):
+    def work(job):
+        if job.get("library") == "torch-graph":
+            raise processes.WorkerDied("died\n  operation not permitted when stream is capturing")
+        return stand_in(job)
+
+    monkeypatch.setattr(processes, "work", work)
+    *_, found = measure([SCAN], Settings(rounds=1, repeats=1, device="cuda"), lambda line: None)
+    assert found["absent"][SCAN.name]["torch-graph"] == "operation not permitted when stream is capturing"
+    assert found["rounds"][0]["turns"][SCAN.name].keys() == {"npr", "torch"}
+
+
 def test_no_device_is_exit_8_before_any_worker(fake, monkeypatch, capsys):
     def none(*_):
         raise BackendError("no NVIDIA device")

@@ -22,7 +22,7 @@ from npr.bench.problem import TF32, Arrays, Case
 from npr.bench.processes import WorkerDied
 
 Say = Callable[[str], None]
-# Peers that may fail to start: they need a C++ compiler, and neither takes every loop.
+# Peers that may fail to start: neither takes every loop, and one needs a C++ compiler.
 OPTIONAL = ("torch.compile", "torch-graph")
 
 

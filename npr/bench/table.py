@@ -8,9 +8,9 @@ from npr.bench.problem import TF32
 from npr.bench.summary import ORDER
 
 Row = dict[str, Any]
+TOLD = ("capability", "target", "driver", "runtime")  # of a device, beside its name
 # Key of a row, head of its column, how it is written; a column without a figure is left out. "of FMA" is "of fp32" on
 # a device.
-TOLD = ("capability", "target", "driver", "runtime")
 RATES = {
     "gflops": ("GFLOP/s", ".0f"),
     "share": ("of FMA", ".0%"),
