@@ -1,25 +1,22 @@
 """IndRNN against PyTorch's autograd: output, every gradient, states and running statistics.
 
-PyTorch is no dependency of the project; where it is missing these tests say so and are skipped. The network
-is the peer of the benchmarks, so they also show that npr and that peer compute the same function.
+PyTorch is no dependency of the project; where it is missing these tests say so and are skipped. The parts of the
+network are those of the benchmarks' peer, which by itself begins at zero and tells no state.
 """
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (pip install -e '.[bench]')")
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-
-import indrnn_npr as ours  # noqa: E402
-import indrnn_problem as problem  # noqa: E402
-import indrnn_torch as peer  # noqa: E402
 
 from npr.backends import get_backend  # noqa: E402
+from npr.bench.agreement import disagreement  # noqa: E402
+from npr.bench.own import indrnn as ours  # noqa: E402
+from npr.bench.own.step import fill  # noqa: E402
+from npr.bench.problems import indrnn as problem  # noqa: E402
+from npr.bench.torch_peer import indrnn as peer  # noqa: E402
 from npr.context import Context  # noqa: E402
 
 TOLERANCE = {"float64": 1e-8, "float32": 1e-4}
@@ -40,24 +37,36 @@ def drawn(size, norm, dtype, dropout=0.0):
     return problem.draw(case, 3, dtype), d_output, list(rng.uniform(0, 0.5, shape).astype(dtype))
 
 
+def network(tensors, x, running, masks, start):
+    """Output and last states, from initial states (B, n) of every layer."""
+    signal, states = x, []
+    for layer, h in enumerate(start):
+        a = torch.nn.functional.linear(signal, tensors[f"layers.{layer}.W_in"], tensors[f"layers.{layer}.bias"])
+        signal = peer.recurrence(a, tensors[f"layers.{layer}.u"], h)
+        states.append(signal[-1])
+        signal = peer.normalised(tensors, layer, signal, running[layer]) if running else signal
+        signal = signal * masks[layer] if masks else signal
+    return torch.nn.functional.linear(signal[-1], tensors["readout.W"], tensors["readout.bias"]), states
+
+
 def by_torch(given, d_output, initial, d_state):
     """All results of autograd, under one name each."""
     case, tensors = given.case, peer.leaves(given.params)
     x = torch.tensor(given.x, requires_grad=True)
     start = [torch.tensor(h, requires_grad=True) for h in initial]
-    running = None
-    if case.norm == "time":
-        running = peer.running_statistics(case.layers, case.hidden_size, x.dtype)
+    sizes = [case.hidden_size] * case.layers if case.norm == "time" else []
+    running = peer.running_statistics(sizes, x.dtype)
     rng = np.random.default_rng(problem.MASK_SEED)
     masks = [torch.tensor(mask) for mask in problem.draw_masks(case, rng, given.x.dtype)]
-    output, states = peer.network(tensors, x, running, masks, start)
+    output, states = network(tensors, x, running, masks, start)
     scalar = (output * torch.tensor(d_output)).sum()
     scalar = scalar + sum((h * torch.tensor(d)).sum() for h, d in zip(states, d_state, strict=True))
     scalar.backward()
-    found = {"output": output.detach().numpy(), "d_x": x.grad.numpy(), **peer.gradients(tensors)}
+    found = {"output": output.detach().numpy(), "d_x": x.grad.numpy()}
+    found |= {name: tensor.grad.numpy().T for name, tensor in tensors.items()}
     found |= {f"state.{i}": h.detach().numpy() for i, h in enumerate(states)}
     found |= {f"d_state.{i}": h.grad.numpy() for i, h in enumerate(start)}
-    for i, (mean, variance) in enumerate(running or []):
+    for i, (mean, variance) in enumerate(running):
         found |= {f"layers.{i}.norm.mean": mean.numpy(), f"layers.{i}.norm.var": variance.numpy()}
     return found
 
@@ -65,7 +74,7 @@ def by_torch(given, d_output, initial, d_state):
 def by_npr(given, d_output, initial, d_state):
     """The same results, by hand-written passes."""
     model = ours.build(given)
-    params, buffers = ours.fill(model, given.params)
+    params, buffers = fill(model, given.params)
     rng = np.random.default_rng(problem.MASK_SEED)
     context = Context(get_backend("cpu"), dropout=given.case.dropout > 0, rng=rng)
     passed = model.forward(context, params, buffers, given.x, tuple(initial))
@@ -84,14 +93,5 @@ def test_forward_and_backward_are_those_of_torch(dtype, norm, dropout, size):
     d_state = [h[::-1].copy() - h.dtype.type(0.2) for h in initial]
     expected = by_torch(given, d_output, initial, d_state)
     found = by_npr(given, d_output, initial, d_state)
-    errors = problem.disagreement(found, expected)
+    errors = disagreement(found, expected)
     assert max(errors.values()) <= TOLERANCE[dtype], errors
-
-
-@pytest.mark.parametrize("norm", ["none", "time"])
-def test_training_step_of_the_benchmark_is_that_of_torch(norm):
-    given = problem.draw(problem.Case(name="step", norm=norm, dropout=0.1, **SIZES["odd"]), 4)
-    steps = [library.prepare(given, threads=1) for library in (ours, peer)]
-    found, expected = (step.collect(step.run()) for step in steps)
-    errors = problem.disagreement(found, expected)
-    assert max(errors.values()) <= TOLERANCE["float32"], errors
