@@ -40,9 +40,10 @@ def pack(values: Mapping[str, Array], dtype: DTypeLike | None = None) -> Params:
     some = next(iter(values.values())) if values else np.zeros(0, np.float32)
     if dtype is None:
         dtype = some.dtype
-    _, named = allocate({name: np.shape(value) for name, value in values.items()}, dtype, namespace(some))
-    for name, value in values.items():
-        named[name][...] = value
+    flat, named = allocate({name: np.shape(value) for name, value in values.items()}, dtype, namespace(some))
+    if values:
+        # At once: on a device every copy is a launch.
+        np.concatenate([np.reshape(value, -1) for value in values.values()], out=flat, casting="same_kind")
     return named
 
 

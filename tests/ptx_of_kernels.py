@@ -46,7 +46,9 @@ class Recorder:
         """Type of an argument, as the target has it."""
         if isinstance(x, np.ndarray):
             return self.types.Array(getattr(self.types, x.dtype.name), x.ndim, "C" if x.flags.c_contiguous else "A")
-        return self.types.int64 if isinstance(x, int) else getattr(self.types, x.dtype.name)
+        if isinstance(x, (int, float)):
+            return self.types.int64 if isinstance(x, int) else self.types.float64
+        return getattr(self.types, x.dtype.name)
 
 
 def numba_cuda():

@@ -15,6 +15,8 @@ import pytest
 from npr.kernels import cuda_target
 
 HERE = Path(__file__).parent
+# Statistics of batch norm, of a few hundred entries, are in double whatever the network computes in.
+DOUBLE = {"statistics_each", "affine_each", "average_each", "slopes_each", "moments_each"}
 COMPILERS = "numba_cuda", "numba_cuda_mlir"
 
 
@@ -54,7 +56,8 @@ def _kernels():
 
 def test_every_kernel_is_compiled_for_both_types_and_architectures(compiled):
     found = {(each["kernel"], each["real"], each["capability"][0]) for each in compiled}
-    assert found == {(name, real, major) for name in _kernels() for real in ("float32", "float64") for major in (8, 9)}
+    both = {(name, real, major) for name in _kernels() for real in ("float32", "float64") for major in (8, 9)}
+    assert found == {(name, real, major) for name, real, major in both if name not in DOUBLE or real == "float64"}
     assert all(f".target sm_{each['capability'][0]}{each['capability'][1]}" in each["ptx"] for each in compiled)
 
 

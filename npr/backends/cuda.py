@@ -23,6 +23,7 @@ from npr.kernels import (
     layout,
     lstm,
     norm,
+    norm_statistics,
     pointwise,
     rotations,
     shifted,
@@ -86,7 +87,9 @@ class Cuda:
         self.target = target()
         self.xp = self._library(tf32)
         self.pool = Pool(self.xp)
-        modules = (affine, dense, diagonal, drive, embedding, gru, layout, lstm, norm, rotations, shifted)
+        modules = (
+            affine, dense, diagonal, drive, embedding, gru, layout, lstm, norm, norm_statistics, rotations, shifted,
+        )  # fmt: skip
         kernels = {module.__name__.rpartition(".")[2]: module.Device for module in modules}
         # Sums per sequence cost a device nothing, at any number of units.
         self.kernels = SimpleNamespace(**kernels, narrow=SimpleNamespace(WIDE=float("inf")))

@@ -10,7 +10,8 @@ from npr.kernels import product
 from npr.kernels.cuda_target import cuda, cuda_kernel, real
 from npr.kernels.jit import parallel_kernel
 from npr.kernels.layout import masked_tile
-from npr.kernels.scan import add_moments, gather_moments
+from npr.kernels.norm_statistics import gather_moments
+from npr.kernels.scan import add_moments
 from npr.kernels.tile import multiply, multiply_far, multiply_transposed
 
 

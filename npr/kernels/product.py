@@ -6,6 +6,8 @@ for the same shapes on the same device, on one stream.
 
 from __future__ import annotations
 
+import numpy as np
+
 
 def value_of(x, mask, width):
     """The first K = width columns of x (1, T+1, R, >= K) at all steps, times the mask (1, R, K) or empty: (T, R, K)."""
@@ -20,9 +22,12 @@ def gate_of_batch(mask):
 
 def multiply(a, w, out, add):
     """out (T, R, N) becomes (with add: gains) a (T, R, K) w (K, N)."""
-    found = _matrix(a) @ w
-    found = found.reshape(out.shape)
-    out[...] = out + found if add else found
+    if add:
+        out += (_matrix(a) @ w).reshape(out.shape)
+    elif out.flags.c_contiguous:
+        np.matmul(_matrix(a), w, out=_matrix(out))
+    else:
+        out[...] = (_matrix(a) @ w).reshape(out.shape)
 
 
 def multiply_transposed(a, b, out):

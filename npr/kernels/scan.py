@@ -23,6 +23,7 @@ import numpy as np
 from npr.kernels import product
 from npr.kernels.cuda_target import cuda, cuda_kernel, real
 from npr.kernels.jit import inline
+from npr.kernels.norm_statistics import gather_moments
 from npr.kernels.pointwise import activate, clip, through
 from npr.kernels.prefetch import ask_for
 
@@ -246,15 +247,6 @@ def scan_on(xp, a, bias, scan, h, column, moments):
     unit_forward.each(rows * n, h.dtype)(a, bias, scan.u, scan.lengths[0], scan.activation, h, column, parts)
     if moments.shape[0]:
         gather_moments(parts, scan.lengths[0], moments)
-
-
-def gather_moments(parts, lengths, moments):
-    """moments (2, N), sums of h and h^2 in double, from the centre c and the sums of h - c and its square of every
-    sequence, parts (3, R, N), see `add_moments`."""
-    c, first, second = parts.astype(np.float64)
-    count = lengths[:, None]
-    moments[0] = (first + count * c).sum(0)
-    moments[1] = (second + 2 * c * first + count * c * c).sum(0)
 
 
 def scan_back_on(g, up, scan, h, column, delta, row_sums, du, carry):

@@ -11,6 +11,7 @@ every step. Backward, with the sums over the same set and n its size (Source: ar
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,12 +24,13 @@ Array = np.ndarray
 
 
 class NormCache(NamedTuple):
-    """Statistics that were used, (N,) or (T, N), and the number of entries behind them, or None if stored ones."""
+    """Statistics that were used, (N,) or (T, N), and the number of entries behind them, infinite for stored ones, which
+    no entry moves."""
 
     mean: Array
     inverse: Array
     gamma: Array
-    entries: Array | float | None
+    entries: Array | float
 
 
 class Slope(NamedTuple):
@@ -63,18 +65,19 @@ class Norm:
 
     def forward(self, run: Pass, params: Params, buffers: Buffers, raw: Array, sums: Array | None):
         """scale and shift with y = scale * h + shift, the new buffers, and the cache."""
+        kernels = run.context.backend.kernels.norm_statistics
+        count: Array | float = math.inf
         if run.context.norm == "running":
             mean, var = (self._stored(buffers[key], run) for key in ("mean", "var"))
-            count = None
         else:
-            mean, var, count = self._moments(run, raw, sums)
-            buffers = self._averaged(run, buffers, mean, var, count)
-        inverse = 1.0 / np.sqrt(var + self.eps)
-        gamma = params["gamma"].astype(np.float64)
-        scale = gamma * inverse
-        shift = params["beta"] - mean * scale
-        cache = NormCache(mean, inverse, gamma, count)
-        return scale.astype(run.dtype), shift.astype(run.dtype), buffers, cache
+            total, count = self._sums(run, raw, sums)
+            mean, var = kernels.statistics(total, count)
+            weight = self.momentum if run.context.norm_weight is None else run.context.norm_weight
+            if weight:
+                new = kernels.average((buffers["mean"], buffers["var"]), mean, var, count, weight)
+                buffers = dict(zip(("mean", "var"), new, strict=True))
+        inverse, scale, shift = kernels.affine(mean, var, params["gamma"], params["beta"], self.eps, run.dtype)
+        return scale, shift, buffers, NormCache(mean, inverse, params["gamma"], count)
 
     def apply(self, run: Pass, raw: Array, scale: Array, shift: Array) -> Array:
         """y as an array of its own, for statistics that differ from step to step."""
@@ -87,15 +90,9 @@ class Norm:
         sum_dy, sum_dyh = dy.sum_dy, dy.sum_dyh
         if self.kind == "step" or sum_dy is None or sum_dyh is None:
             sum_dy, sum_dyh = self._gradient_sums(run, raw, dy, mask)
-        d_gamma = cache.inverse * (sum_dyh - cache.mean * sum_dy)
-        gain = cache.gamma * cache.inverse
-        lean = offset = np.zeros_like(gain)
-        if cache.entries is not None:
-            lean = -gain * cache.inverse * d_gamma / cache.entries
-            offset = -gain * sum_dy / cache.entries - lean * cache.mean
+        d_gamma, *parts = run.context.backend.kernels.norm_statistics.slopes(sum_dy, sum_dyh, *cache, run.dtype)
         over = (lambda a: a) if self.kind == "time" else (lambda a: a.sum(0))
-        grads = {"gamma": over(d_gamma), "beta": over(sum_dy)}
-        return grads, Slope(*(a.astype(run.dtype) for a in (gain, lean, offset)))
+        return {"gamma": over(d_gamma), "beta": over(sum_dy)}, Slope(*parts)
 
     def apply_backward(self, run: Pass, slope: Slope, raw: Array, g: Array, first: int, mask: Array) -> None:
         """g becomes dL/dh in place, where no kernel can form it on its way."""
@@ -105,39 +102,15 @@ class Norm:
             slope = Slope(*(run.xp.ascontiguousarray(run.xp.broadcast_to(part, shape)) for part in slope))
         run.context.backend.kernels.norm.step_affine_backward(g, mask, run.slicing.lengths, raw, *slope)
 
-    def _moments(self, run: Pass, raw: Array, sums: Array | None):
-        if sums is None:
-            total = self._step_sums(run, raw, raw, run.xp.empty((0, 0, 0), raw.dtype))
-            if self.kind == "time":
-                return self._mean_and_variance(total.sum(1), float(run.slicing.entries))
-            count = (run.slicing.lengths.reshape(-1, 1) > run.xp.arange(run.slicing.times)).sum(0).astype(float)
-            count = np.maximum(count, 1.0)[:, None]
-        else:
-            total, count = sums.sum(0), float(run.slicing.entries)
-        return self._mean_and_variance(total, count)
-
-    @staticmethod
-    def _mean_and_variance(total: Array, count):
-        mean = total[0] / count
-        return mean, np.maximum(total[1] / count - mean**2, 0.0), count
-
-    def _averaged(self, run: Pass, buffers: Buffers, mean: Array, var: Array, count) -> Buffers:
-        weight = self.momentum if run.context.norm_weight is None else run.context.norm_weight
-        if weight == 0.0:
-            return buffers
-        # The stored variance is the unbiased one, as torch keeps it.
-        unbiased = var * count / np.maximum(count - 1.0, 1.0)
-        return {key: self._blend(buffers[key], new, count, weight) for key, new in (("mean", mean), ("var", unbiased))}
-
-    def _blend(self, old: Array, new: Array, count, weight: float) -> Array:
-        out = old.copy()
+    def _sums(self, run: Pass, raw: Array, sums: Array | None) -> tuple[Array, Array | float]:
+        """Sums (2, ...) of h and h^2, and how many entries they are of."""
+        if sums is not None:
+            return sums.sum(0), float(run.slicing.entries)
+        total = self._step_sums(run, raw, raw, run.xp.empty((0, 0, 0), raw.dtype))
         if self.kind == "time":
-            out[...] = (1.0 - weight) * old + weight * new
-            return out
-        # A step that fewer than two sequences reach has no variance to learn from.
-        rows = np.flatnonzero(count[: len(old), 0] >= 2)
-        out[rows] = (1.0 - weight) * old[rows] + weight * new[rows]
-        return out
+            return total.sum(1), float(run.slicing.entries)
+        count = (run.slicing.lengths.reshape(-1, 1) > run.xp.arange(run.slicing.times)).sum(0).astype(float)
+        return total, np.maximum(count, 1.0)[:, None]
 
     def _stored(self, table: Array, run: Pass) -> Array:
         # A sequence longer than any in training keeps the statistics of the last step there was.
