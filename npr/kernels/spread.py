@@ -81,6 +81,13 @@ def corner(units, blocks, height):
     return group, (block - group * blocks) * units, group * height
 
 
+def place(p, units, row0, first):
+    """Row and column of item p in a tile of ROWS sequences and a block's units; its sequence and its unit."""
+    r = p // units
+    c = p - r * units
+    return r, c, row0 + r, first + c
+
+
 def meet(counters, group, arrivals):
     """Wait until blocks of a group have come here so many times; what they wrote before is then seen by all."""
     cuda.syncthreads()
@@ -109,8 +116,8 @@ def hold(w, first, units, slices, shared):
         c = p - k * columns
         q = c // units
         j = first + c - q * units
-        place = c % quarter + quarter * ((c // quarter + turn_of(k, columns, slices)) % COLUMNS)
-        shared[k * columns + place] = w[q, k, j] if j < n else real(0)
+        turned = c % quarter + quarter * ((c // quarter + turn_of(k, columns, slices)) % COLUMNS)
+        shared[k * columns + turned] = w[q, k, j] if j < n else real(0)
 
 
 def multiply_rows(source, skip, depth, row0, columns, slices, shared):
@@ -143,17 +150,17 @@ def multiply_rows(source, skip, depth, row0, columns, slices, shared):
                 shared[at + k * (ROWS + 1) + r] = ahead[r]
         cuda.syncthreads()
         if part < slices:
-            line, place = (k0 + part) * columns, at + part * (ROWS + 1)
+            line, entry = (k0 + part) * columns, at + part * (ROWS + 1)
             for _ in range(part, count, slices):
                 w_0, w_1, w_2, w_3 = shared[line + c_0], shared[line + c_1], shared[line + c_2], shared[line + c_3]
                 for r in range(ROWS):
-                    value = shared[place + r]
+                    value = shared[entry + r]
                     total[COLUMNS * r] += value * w_0
                     total[COLUMNS * r + 1] += value * w_1
                     total[COLUMNS * r + 2] += value * w_2
                     total[COLUMNS * r + 3] += value * w_3
                 line += slices * columns
-                place += slices * (ROWS + 1)
+                entry += slices * (ROWS + 1)
     sums = at + (ROWS + 1) * min(depth, CHUNK)
     if part < slices:
         for r in range(ROWS):
@@ -165,7 +172,7 @@ def multiply_rows(source, skip, depth, row0, columns, slices, shared):
 def found(depth, columns, slices, shared, r, c):
     """Row r and column c of the product that `multiply_rows` has left in slices."""
     total = real(0)
-    place = depth * columns + (ROWS + 1) * min(depth, CHUNK) + r * columns + c
+    first = depth * columns + (ROWS + 1) * min(depth, CHUNK) + r * columns + c
     for part in range(slices):
-        total += shared[place + part * ROWS * columns]
+        total += shared[first + part * ROWS * columns]
     return total

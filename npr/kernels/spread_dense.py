@@ -9,7 +9,7 @@ from npr.arrays import namespace
 from npr.kernels.activations import activated, slope_of
 from npr.kernels.cuda_target import cuda, cuda_kernel, real
 from npr.kernels.rotate import thread_and_threads
-from npr.kernels.spread import ROWS, corner, found, hold, meet, multiply_rows
+from npr.kernels.spread import ROWS, corner, found, hold, meet, multiply_rows, place
 
 
 @cuda_kernel
@@ -26,9 +26,7 @@ def spread_states(a, bias, w, offset, code, lengths, h, begin, end, units, block
         for row0 in range(row, min(rows, row + height), ROWS):
             multiply_rows(h[t : t + 1], 1, n, row0, units, slices, shared)
             for p in range(start, ROWS * units, step):
-                r = p // units
-                c = p - r * units
-                i, j = row0 + r, first + c
+                r, c, i, j = place(p, units, row0, first)
                 if i < rows and j < n:
                     pre = a[t, i, j] + bias[i, j] + found(n, units, slices, shared, r, c)
                     h[t + 1, i, j] = activated(code, pre, offset[i, j]) if t < lengths[i] else h[t, i, j]
@@ -55,9 +53,7 @@ def spread_deltas(
             if q > 0:
                 multiply_rows(delta[t + 1 : t + 2], 1, n, row0, units, slices, shared)
             for p in range(start, ROWS * units, step):
-                r = p // units
-                c = p - r * units
-                i, j = row0 + r, first + c
+                r, c, i, j = place(p, units, row0, first)
                 if i < rows and j < n:
                     if t + 1 < times and t + 1 < lengths[i]:
                         carry[i, j] = found(n, units, slices, shared, r, c)

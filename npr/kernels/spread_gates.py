@@ -12,7 +12,7 @@ from npr.kernels.cuda_target import cuda, cuda_kernel, real
 from npr.kernels.gate_slopes import arriving, squashed, through_cell, through_mix, through_output, through_reset
 from npr.kernels.pointwise import tanh
 from npr.kernels.rotate import thread_and_threads
-from npr.kernels.spread import ROWS, corner, found, hold, meet, multiply_rows
+from npr.kernels.spread import ROWS, corner, found, hold, meet, multiply_rows, place
 
 
 @cuda_kernel
@@ -29,9 +29,7 @@ def spread_lstm(gates, bias, w, lengths, h, c, begin, end, units, blocks, height
         for row0 in range(row, min(rows, row + height), ROWS):
             multiply_rows(h[t : t + 1], 1, n, row0, 4 * units, slices, shared)
             for p in range(start, ROWS * units, step):
-                r = p // units
-                u = p - r * units
-                i, j = row0 + r, first + u
+                r, u, i, j = place(p, units, row0, first)
                 if i < rows and j < n:
                     for q in range(4):
                         k = q * n + j
@@ -64,9 +62,7 @@ def spread_lstm_deltas(
             if q > 0:
                 multiply_rows(delta[t + 1 : t + 2], 1, 4 * n, row0, units, slices, shared)
             for p in range(start, ROWS * units, step):
-                r = p // units
-                u = p - r * units
-                i, j = row0 + r, first + u
+                r, u, i, j = place(p, units, row0, first)
                 if i < rows and j < n:
                     if t + 1 < times and t + 1 < lengths[i]:
                         dh[i, j] = found(4 * n, units, slices, shared, r, u)
@@ -98,9 +94,7 @@ def spread_gru(gates, bias, w, lengths, h, begin, end, units, blocks, height, sl
         for row0 in range(row, min(rows, row + height), ROWS):
             multiply_rows(h[t : t + 1], 1, n, row0, 3 * units, slices, shared)
             for p in range(start, ROWS * units, step):
-                r = p // units
-                u = p - r * units
-                i, j = row0 + r, first + u
+                r, u, i, j = place(p, units, row0, first)
                 if i < rows and j < n:
                     before = h[t, i, j]
                     m = found(n, 3 * units, slices, shared, r, 2 * units + u) + bias[3, i, j]
@@ -132,9 +126,7 @@ def spread_gru_deltas(
                 # The errors of n reach h through e alone.
                 multiply_rows(delta[:, t + 1], 2, 3 * n, row0, units, slices, shared)
             for p in range(start, ROWS * units, step):
-                r = p // units
-                u = p - r * units
-                i, j = row0 + r, first + u
+                r, u, i, j = place(p, units, row0, first)
                 if i < rows and j < n:
                     if t + 1 < times and t + 1 < lengths[i]:
                         dh[i, j] += found(3 * n, units, slices, shared, r, u)
