@@ -21,6 +21,7 @@ import record
 from npr.backends import get_backend
 from npr.bench.clock import repeat
 from npr.bench.own.device import ended
+from npr.errors import BackendError
 from npr.training import resolve
 from npr.training.parts import open_parts
 from npr.training.state import fresh
@@ -52,7 +53,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--tiny", action="store_true")
     chosen = parser.parse_args()
-    backend: Any = get_backend("cuda")
+    try:
+        backend: Any = get_backend("cuda")
+    except BackendError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     rows = []
     for row in epochs(chosen.tiny, chosen.repeats):
         rows.append(row)

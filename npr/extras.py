@@ -35,4 +35,4 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
         importlib.import_module(package)
         return importlib.import_module(module)
     except ImportError as error:
-        raise ConfigError(f'{purpose} needs {package}: {error}. Get it with: pip install "npr[{extra}]"') from error
+        raise ConfigError(f'{purpose} needs {package}: {error}. Get it with: pip install -e ".[{extra}]"') from error

@@ -42,7 +42,7 @@ def pack(values: Mapping[str, Array], dtype: DTypeLike | None = None) -> Params:
         dtype = some.dtype
     flat, named = allocate({name: np.shape(value) for name, value in values.items()}, dtype, namespace(some))
     if values:
-        # At once: on a device every copy is a launch.
+        # One call: on a device Python would take longer than the copies.
         np.concatenate([np.reshape(value, -1) for value in values.values()], out=flat, casting="same_kind")
     return named
 

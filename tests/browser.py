@@ -165,7 +165,7 @@ def start_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
     path = program()
     if path is None:
         pytest.skip("Chromium is not installed: the page cannot be driven. On Debian: apt-get install chromium")
-    pytest.importorskip("plotly", reason='plotly is not installed: pip install "npr[html]"')
+    pytest.importorskip("plotly", reason='plotly is not installed: pip install -e ".[html]"')
     made: list[Browser] = []
 
     def started() -> Browser:

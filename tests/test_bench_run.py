@@ -110,7 +110,13 @@ def test_peer_that_is_not_installed_is_told_and_npr_is_timed(fake, monkeypatch, 
 
 def test_missing_package_is_explained(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert processes.missing("torch.compile") == "torch is not installed: pip install 'npr[bench]'"
+    assert processes.missing("torch.compile") == "torch is not installed: pip install -e '.[bench]'"
+
+
+def test_a_worker_that_never_ends_is_ended(monkeypatch):
+    monkeypatch.setattr(processes, "LIMIT", 0.1)
+    with pytest.raises(processes.WorkerDied, match=r"worker of npr on no case \(task ceilings\) took longer"):
+        processes.work({"task": "ceilings", "threads": 1, "device": "cpu"})
 
 
 def test_compiler_that_fails_leaves_the_other_peers(fake, monkeypatch):

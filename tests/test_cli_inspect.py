@@ -128,7 +128,7 @@ def test_figures_without_matplotlib_name_the_extra(cli: Cli, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = cli("inspect", "--model", "rnn", "--task", "copy", "--plot", "pictures")
     assert done.code == 3
-    assert "npr[plot]" in done.err
+    assert 'pip install -e ".[plot]"' in done.err
     assert not Path("pictures").exists()
 
 

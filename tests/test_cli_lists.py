@@ -87,7 +87,7 @@ def test_a_wrong_gradient_is_exit_7(capsys, monkeypatch):
     [
         ("chart.pdf", ".png or .svg"),
         ("absent/chart.png", "no folder 'absent'"),
-        ("chart.svg", 'pip install "npr[plot]"'),
+        ("chart.svg", 'pip install -e ".[plot]"'),
     ],
 )
 def test_a_chart_that_cannot_be_drawn_is_refused_before_the_check(path, message, capsys, monkeypatch, tmp_path):

@@ -217,6 +217,8 @@ def test_tf32_belongs_to_a_device() -> None:
     assert resolve({"device": "cuda"}).changed({"tf32": True}).train.tf32
     with pytest.raises(ConfigError, match="tf32 = true"):
         config.changed({"device": "cpu", "tf32": True})
+    with pytest.raises(ConfigError, match="dtype = 'float64' has none"):
+        resolve({"tf32": True, "device": "cuda", "dtype": "float64"})
 
 
 def test_epochs_on_resume_replace_steps() -> None:

@@ -115,6 +115,20 @@ def test_a_large_device_holds_all_but_the_largest(monkeypatch, gates, size, rows
     assert found.threads * spread.COLUMNS >= found.units * gates
 
 
+def test_spreading_can_be_forbidden(monkeypatch):
+    _device(monkeypatch, 227, 132)
+    assert spread_for(None, 4, 32, 512, np.dtype(np.float32))
+    monkeypatch.setenv("NPR_CUDA_SPREAD", "0")
+    assert spread_for(None, 4, 32, 512, np.dtype(np.float32)) is None
+
+
+@pytest.mark.parametrize(("gates", "rows", "most"), [(1, 32, 1056), (4, 32, 1056), (1, 128, 1056), (4, 128, 528)])
+def test_what_a_large_device_holds(monkeypatch, gates, rows, most):
+    _device(monkeypatch, 227, 132)
+    assert spread_for(None, gates, rows, most, np.dtype(np.float32))
+    assert not spread_for(None, gates, rows, most + 1, np.dtype(np.float32))
+
+
 def test_what_cannot_be_held_is_not_spread(monkeypatch):
     _device(monkeypatch, 48, 132)
     assert spread_for(None, 4, 32, 512, np.dtype(np.float32)) is None

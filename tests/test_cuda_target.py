@@ -132,7 +132,7 @@ def test_shared_memory_that_the_driver_refuses(monkeypatch):
 def test_without_a_compiler_every_reason_is_told(fresh_choice):
     fresh_choice.setitem(sys.modules, "numba_cuda_mlir", None)
     fresh_choice.setitem(sys.modules, "numba_cuda", None)
-    with pytest.raises(BackendError, match=r"numba-cuda-mlir: .*; numba-cuda: .*npr\[gpu\]"):
+    with pytest.raises(BackendError, match=r"numba-cuda-mlir: .*; numba-cuda: .*\[gpu\].*--device cpu"):
         get_backend("cuda")
 
 
@@ -143,7 +143,7 @@ def test_a_target_can_be_chosen_by_name(fresh_choice):
     assert found is None
     assert list(refused) == ["numba-cuda"]
     fresh_choice.setenv("NPR_CUDA_TARGET", "cuda13")
-    with pytest.raises(BackendError, match="'cuda13': there are numba-cuda-mlir, numba-cuda"):
+    with pytest.raises(BackendError, match=r"^NPR_CUDA_TARGET = 'cuda13': there are .*; unset it .*SIM=1\.$"):
         get_backend("cuda")
 
 
@@ -155,6 +155,13 @@ def test_the_simulator_must_be_asked_for_before_numba_is_imported():
     without = {key: value for key, value in os.environ.items() if key != "NUMBA_ENABLE_CUDASIM"}
     done = subprocess.run([sys.executable, "-c", code], env=without, capture_output=True, text=True, check=False)
     assert "after numba had been imported" in done.stderr
+
+
+def test_the_simulator_is_asked_for_with_a_number(fresh_choice):
+    fresh_choice.setenv("NUMBA_ENABLE_CUDASIM", "true")
+    fresh_choice.setattr("numba.config.ENABLE_CUDASIM", 0)
+    with pytest.raises(BackendError, match="NUMBA_ENABLE_CUDASIM = 'true' must be 1"):
+        get_backend("cuda")
 
 
 def _real(monkeypatch, cupy):

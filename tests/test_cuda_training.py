@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from test_image_stream import PART
-from watching import newest, rows
+from watching import Recorder, newest, rows
 
 from npr.backends import get_backend
 from npr.backends.simulated import DeviceArray
 from npr.tasks.stored import StoredDataset
 from npr.training import evaluate, fit, resolve, resume
 from npr.training.checkpoint import load
+from npr.training.inspecting import place_of_run
 
 TINY = {"preset": "none", "hidden_size": 4, "batch_size": 3, "threads": 1, "seed": 3}
 OFTEN = {"steps": 4, "eval_every": 2, "checkpoint_every": 1, "log_every": 1, "keep": 9}
@@ -76,6 +77,18 @@ def test_a_run_of_the_device_is_measured_on_the_cpu(tmp_path):
     _fit("lstm", tmp_path, device="cuda", tf32=True)
     here = evaluate(tmp_path, "test", changes={"device": "cpu"})["test"]
     assert here["loss"] == pytest.approx(evaluate(tmp_path, "test")["test"]["loss"], rel=1e-5)
+
+
+def test_a_run_of_the_device_is_inspected_without_one(tmp_path, monkeypatch):
+    _fit("lstm", tmp_path, device="cuda")
+    monkeypatch.setattr("npr.backends.cuda.target", lambda: pytest.fail("a device was asked for"))
+    assert place_of_run(tmp_path).parts.backend.name == "cpu"
+
+
+def test_a_simulated_device_is_told(tmp_path):
+    events = Recorder()
+    fit(resolve({**TINY, **RUNS["lstm"], "steps": 1, "device": "cuda"}), events, tmp_path)
+    assert "is simulated" in events.messages[0]
 
 
 def test_series_of_a_run_on_the_device_are_stored(tmp_path):

@@ -41,7 +41,7 @@ def compiled(request, compilers):
     """Every copy of every kernel by one compiler."""
     folder, running = compilers
     if request.param not in running:
-        pytest.skip(f"needs {request.param}: pip install 'npr[ptx]'")
+        pytest.skip(f"needs {request.param}: pip install -e '.[ptx]'")
     code = running[request.param].wait()
     assert code == 0, (folder / f"{request.param}.txt").read_text()[-3000:]
     return json.loads((folder / f"{request.param}.json").read_text())
@@ -92,7 +92,7 @@ def test_no_kernel_spills_registers(compiled, tmp_path):
     places = packages.submodule_search_locations if packages else []
     tools = [tool for place in places for tool in sorted(Path(place).rglob("bin/ptxas"))]
     if not tools:
-        pytest.skip("needs ptxas: pip install 'npr[ptx]'")
+        pytest.skip("needs ptxas: pip install -e '.[ptx]'")
     spilled = {}
     for number, each in enumerate(compiled):
         if each["real"] == "float64":

@@ -179,7 +179,7 @@ def test_without_plotly_the_extra_is_named(cli, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly", None)
     done = cli("report", "one")
     assert done.code == 3
-    assert 'pip install "npr[html]"' in done.err
+    assert 'pip install -e ".[html]"' in done.err
     assert not Path("report.html").exists()
 
 

@@ -20,7 +20,7 @@ MOST_SECONDS = 4.0
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten runs of 5,000 rows with 50 inspections of six layers over 784 time steps."""
-    pytest.importorskip("plotly", reason='plotly is not installed: pip install "npr[html]"')
+    pytest.importorskip("plotly", reason='plotly is not installed: pip install -e ".[html]"')
     folder = tmp_path_factory.mktemp("large")
     found = rows(5000)
     runs = [write_run(folder / f"{i:04d}-run", found, seed=i) for i in range(1, 11)]

@@ -117,6 +117,16 @@ def test_a_finished_run_gives_its_result_without_reading_data(whole: Any) -> Non
     assert "Nothing is left" in watcher.messages[0]
 
 
+def test_a_run_is_not_made_shorter_than_it_is(tmp_path: Path) -> None:
+    chosen, made = run_of("plain")
+    with pytest.raises(Killed):
+        fit(chosen, killing(17), tmp_path, made)
+    before = newest(tmp_path).step
+    with pytest.raises(ConfigError, match=f"has {before} updates behind it, more than the 3 that are asked for"):
+        resume(tmp_path, {"steps": 3}, parts=made)
+    assert newest(tmp_path).config["steps"] == chosen.train.steps
+
+
 def test_a_run_made_longer_keeps_its_schedule(tmp_path: Path) -> None:
     chosen, made = run_of("one-cycle in float64", schedule_end=0.5)
     fit(chosen, run=tmp_path, parts=made)

@@ -50,7 +50,7 @@ def command(
     tolerance, the exit code is 7. GFLOP/s count matrix products only; "of FMA" is their share of what the tile product
     reaches on this machine in the same run. GB/s are those of cases without a product, "of triad" their share of the
     bandwidth of memory. Peak MB are the largest resident set of a worker process, its library
-    included. Without torch and jax npr is timed alone: pip install "npr[bench]".
+    included. Without torch and jax npr is timed alone: pip install -e ".[bench]".
 
     On a device there are other cases, and the peer is PyTorch: cuDNN in full float32 and with TF32, loops over time
     step by step and as one CUDA graph. "of fp32" and "of copy" are shares of a product's rate and of the bandwidth of

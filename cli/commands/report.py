@@ -23,7 +23,7 @@ def command(runs: tuple[str, ...], output: Path) -> None:
     """Write one self-contained HTML page about runs, finished or not.
 
     It shows curves, gradients through time, spectra, differences of configuration, versions, and the commands that
-    train the runs again. It needs no network and opens from any folder. Needs plotly: pip install "npr[html]".
+    train the runs again. It needs no network and opens from any folder. Needs plotly: pip install -e ".[html]".
     """
     from npr.report import write_report
 

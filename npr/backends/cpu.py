@@ -98,6 +98,7 @@ class Cpu:
     """
 
     name = "cpu"
+    simulated = False
     activations = pointwise.CODES
     xp = np
     stacks = True  # equal layers as one kernel

@@ -85,6 +85,7 @@ class Cuda:
 
     def __init__(self, tf32: bool = False) -> None:
         self.target = target()
+        self.simulated = self.target.simulated
         self.xp = self._library(tf32)
         self.pool = Pool(self.xp)
         modules = (
@@ -109,6 +110,7 @@ class Cuda:
             device = self.xp.cuda.Device()
             name = self.xp.cuda.runtime.getDeviceProperties(device.id)["name"].decode()
             found |= {"name": name, "capability": device.compute_capability}
+            found["shared memory of a block"] = f"{self.target.shared_bytes(self.xp):,} bytes"
         return found
 
     def room(self) -> int | None:
@@ -136,12 +138,16 @@ class Cuda:
         try:
             cupy = importlib.import_module("cupy")
         except Exception as error:  # it may fail in any way where its libraries do not fit
-            raise BackendError(f"device 'cuda' needs CuPy: {error}. Get it with: pip install \"npr[gpu]\"") from error
+            advice = 'Get it with: pip install -e ".[gpu]". Or use --device cpu.'
+            raise BackendError(f"device 'cuda' needs CuPy: {error}. {advice}") from error
         try:
             count = cupy.cuda.runtime.getDeviceCount()
             digits = cupy.cuda.Device().compute_capability if count else "00"
         except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise BackendError(f"device 'cuda' cannot be used: {error}. Use --device cpu.") from error
+            raise BackendError(
+                f"device 'cuda' cannot be used: {error}. Is there a driver, and a new one? nvidia-smi tells. Or use "
+                "--device cpu."
+            ) from error
         if not count:
             raise BackendError("device 'cuda' cannot be used: the driver finds no NVIDIA device. Use --device cpu.")
         capability = int(digits[:-1]), int(digits[-1])

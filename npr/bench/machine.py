@@ -25,7 +25,7 @@ def pin(threads: int) -> None:
 def thread_environment(threads: int) -> dict[str, str]:
     """The environment with every library's thread count set, JAX kept on the CPU, CuPy to full float32."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
-    return {**os.environ, **dict.fromkeys(names, str(threads)), "JAX_PLATFORMS": "cpu", "CUPY_TF32": "0"}
+    return {**os.environ, **dict.fromkeys(names, str(threads)), "JAX_PLATFORMS": "cpu"}
 
 
 def describe() -> dict[str, str | int]:

@@ -79,9 +79,12 @@ def target() -> Target:
         If there is none; the message says why not, of each.
     """
     found, refused = find_target()
+    if found is None and _CHOICE in refused:
+        raise BackendError(refused[_CHOICE])
     if found is None:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
-        raise BackendError(f'No compiler for CUDA kernels: {reasons}. Get one with: pip install "npr[gpu]"')
+        advice = 'Get one with: pip install -e ".[gpu]". Or use --device cpu.'
+        raise BackendError(f"No compiler for CUDA kernels: {reasons}. {advice}")
     return found
 
 
@@ -93,7 +96,10 @@ def _chosen() -> dict[str, Callable[[], Target]]:
     if not name:
         return _TARGETS
     if name not in _TARGETS:
-        raise BackendError(f"{_CHOICE} = {name!r}: there are {', '.join(_TARGETS)}; unset it to take the first.")
+        raise BackendError(
+            f"{_CHOICE} = {name!r}: there are {', '.join(_TARGETS)}; unset it to take the first that works. The "
+            f"simulator is asked for by {_SIMULATOR}=1."
+        )
     return {name: _TARGETS[name]}
 
 
@@ -146,7 +152,8 @@ def _of(name: str, module: ModuleType, compiled: Any, shared: Callable[[Any], in
 
 
 def _most_shared(xp: Any) -> int:
-    return int(xp.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
+    # numba-cuda-mlir itself has a byte of it, and arrays begin at multiples of 16.
+    return int(xp.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]) - 128
 
 
 def _device(module: Any) -> Callable[..., Any]:
@@ -156,6 +163,8 @@ def _device(module: Any) -> Callable[..., Any]:
 def _simulator() -> Target:
     module = importlib.import_module("numba.cuda")
     if not importlib.import_module("numba").config.ENABLE_CUDASIM:
+        if not os.environ[_SIMULATOR].isdigit():
+            raise BackendError(f"{_SIMULATOR} = {os.environ[_SIMULATOR]!r} must be 1")
         raise BackendError(f"{_SIMULATOR} was set after numba had been imported")
     # Python runs the scalar functions as they are. Every thread of a block is one of Python's: few of them.
     wrapper = importlib.import_module("numba.cuda.simulator.cudadrv.devicearray").FakeCUDAArray

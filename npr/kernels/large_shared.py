@@ -6,6 +6,7 @@ A launch with more fails unless the kernel has been allowed so much before (CUDA
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -62,6 +63,7 @@ def most_shared(xp: Any) -> int:
     try:
         Allowed(cuda.jit(touch))[1, 1, 0, wanted](xp.zeros(1, "float32"))
         xp.cuda.Device().synchronize()
-    except Exception:  # of numba-cuda, cuda-core or the driver, each with types of its own
+    except Exception as error:  # of numba-cuda, cuda-core or the driver, each with types of its own
+        warnings.warn(f"Recurrences run step by step: no more than 48 KiB of shared memory ({error}).", stacklevel=2)
         return EVERY_BLOCK
     return wanted

@@ -16,6 +16,7 @@ are turned from slice to slice, so that the threads of a warp meet no bank of sh
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +64,10 @@ class Spread(NamedTuple):
 
 
 def spread_for(xp, gates, rows, size, dtype):
-    """How to spread a recurrence of R sequences and N units, or None where the device cannot hold it."""
+    """How to spread a recurrence of R sequences and N units, or None where the device cannot hold it or
+    NPR_CUDA_SPREAD=0 forbids it."""
+    if os.environ.get("NPR_CUDA_SPREAD") == "0":
+        return None
     room, processors = target().shared_bytes(xp), target().processors(xp)
     threads = min(THREADS, target().threads) if target().simulated else THREADS
     for height in range(ROWS, MOST_ROWS + 1, ROWS):

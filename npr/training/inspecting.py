@@ -118,7 +118,8 @@ def place_of_run(
         If no checkpoint is sound.
     """
     path = find_run(run)
-    parts = open_parts(read_config(path), events.on_message)
+    # Looked at on the host, wherever it trained: it may have come from a machine with a device.
+    parts = open_parts(read_config(path).changed({"device": "cpu"}), events.on_message)
     checkpoints = Checkpoints(path, report=events.on_message)
     state = restore(parts, _stored(checkpoints, at, str(path)))
     weights = Weights(state.params, state.buffers)

@@ -132,6 +132,11 @@ def resume(
         if result and trainer.over():
             events.on_message(f"Nothing is left to train in '{path}'. Make it longer with --steps or --epochs.")
             return result
+        if parts.total_steps() < state.step:
+            raise ConfigError(
+                f"'{path}' has {state.step} updates behind it, more than the {parts.total_steps()} that are asked for. "
+                "Ask for more with --steps or --epochs."
+            )
         if parts.total_steps() > state.horizon:
             factor = parts.schedule.factor(state.horizon, state.horizon) * state.schedule.factor
             events.on_message(f"The schedule ends at update {state.horizon}; later ones have {factor:g} of lr.")

@@ -98,6 +98,8 @@ def open_parts(config: Config, log: Callable[[str], None]) -> Parts:
     """
     train, built = config.train, config.build()
     backend = get_backend(train.device, threads=train.threads, tf32=train.tf32)
+    if backend.simulated:
+        log("The CUDA device is simulated, a thread of Python's for each of its own: for tests of tiny sizes.")
     dataset = built.task.open(train.data, Path(train.data_dir) if train.data_dir else None, log)
     if train.device != "cpu" and type(dataset) is StoredDataset:
         dataset = dataset.moved(backend.put)

@@ -120,5 +120,7 @@ class TrainConfig:
         one_of(("cpu", "cuda"), device=self.device)
         if self.tf32 and self.device == "cpu":
             raise ConfigError("tf32 = true works on a CUDA device only: set device = 'cuda', or leave tf32 out.")
+        if self.tf32 and self.dtype != "float32":
+            raise ConfigError("tf32 = true rounds products of float32, and dtype = 'float64' has none: leave tf32 out.")
         if not self.epochs and not self.steps:
             raise ConfigError("epochs = 0 and steps = 0: one of them must say how long to train.")
