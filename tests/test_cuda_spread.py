@@ -122,7 +122,7 @@ def test_spreading_can_be_forbidden(monkeypatch):
     assert spread_for(None, 4, 32, 512, np.dtype(np.float32)) is None
 
 
-@pytest.mark.parametrize(("gates", "rows", "most"), [(1, 32, 1056), (4, 32, 1056), (1, 128, 1056), (4, 128, 528)])
+@pytest.mark.parametrize(("gates", "rows", "most"), [(1, 32, 2112), (4, 32, 1056), (1, 128, 1056), (3, 128, 528)])
 def test_what_a_large_device_holds(monkeypatch, gates, rows, most):
     _device(monkeypatch, 227, 132)
     assert spread_for(None, gates, rows, most, np.dtype(np.float32))

@@ -19,7 +19,7 @@ def test_a_module_that_is_there_is_imported() -> None:
 @pytest.mark.parametrize("absent", ["json", "json.decoder"])
 def test_a_package_that_is_not_there_is_named_with_its_extra(absent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, absent, None)
-    with pytest.raises(ConfigError, match=r'^A test needs json: .*pip install "npr\[any\]"$'):
+    with pytest.raises(ConfigError, match=r'^A test needs json: .*pip install -e "\.\[any\]"$'):
         require("json.decoder", "any", "A test")
 
 

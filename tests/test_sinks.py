@@ -217,7 +217,7 @@ def test_a_missing_package_is_told_before_anything_is_made(tmp_path: Path, monke
     chosen = config(tensorboard=True)
     data = FakeData()
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(ConfigError, match=r'pip install "npr\[tb\]"'):
+    with pytest.raises(ConfigError, match=r'pip install -e "\.\[tb\]"'):
         fit(chosen, run=tmp_path / "run", parts=parts(chosen, dataset=data))
     assert list(tmp_path.iterdir()) == []
     assert data.read == []
