@@ -139,7 +139,8 @@ def resume(
             )
         if parts.total_steps() > state.horizon:
             factor = parts.schedule.factor(state.horizon, state.horizon) * state.schedule.factor
-            events.on_message(f"The schedule ends at update {state.horizon}; later ones have {factor:g} of lr.")
+            if factor != 1:
+                events.on_message(f"The schedule ends at update {state.horizon}; later ones have {factor:g} of lr.")
         if changes:
             folder.write_config(config, describe_run(parts) | read_origin(path / CONFIG))
         with watched:
