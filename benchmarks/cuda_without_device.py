@@ -10,7 +10,6 @@ first with an empty cache, where the CPU kernels that they compare with are comp
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import re
@@ -25,9 +24,12 @@ from typing import Any
 import record
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path.append(str(TESTS))
+
+import ptxas  # noqa: E402
+
 COMPILERS = "numba_cuda", "numba_cuda_mlir"
 FILES = ("test_cuda_*.py", "test_device_m*.py", "test_gradcheck_device.py", "test_bench_device.py", "test_ptx.py")
-REPORT = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 
 
 def kernels(compiler: str, tool: Path) -> Iterator[dict[str, Any]]:
@@ -37,20 +39,9 @@ def kernels(compiler: str, tool: Path) -> Iterator[dict[str, Any]]:
     made = json.loads(subprocess.run(program, env=real, capture_output=True, text=True, check=True).stdout)
     with tempfile.TemporaryDirectory() as folder:
         for each in (each for each in made if each["real"] == "float32"):
-            file = Path(folder) / "kernel.ptx"
-            file.write_text(each["ptx"])
-            chip = f"sm_{each['capability'][0]}{each['capability'][1]}"
-            command = [str(tool), "-v", f"-arch={chip}", "-o", str(file.with_suffix(".cubin")), str(file)]
-            said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-            # Functions that were not inlined have reports of their own.
-            reports = [tuple(map(int, found.groups())) for found in REPORT.finditer(said)]
-            row = {"kernel": each["kernel"], "compiler": compiler, "chip": chip}
-            yield row | {
-                "registers": max(map(int, re.findall(r"Used (\d+) registers", said))),
-                "stack": max(stack for stack, _, _ in reports),
-                "spilled": sum(stores + loads for _, stores, loads in reports),
-                "compiled_seconds": round(each["seconds"], 2),
-            }
+            found = ptxas.assemble(tool, each, Path(folder))._asdict()
+            row = {"kernel": each["kernel"], "compiler": compiler, "chip": ptxas.chip(each)}
+            yield row | found | {"compiled_seconds": round(each["seconds"], 2)}
 
 
 def tests(cache: str) -> dict[str, Any]:
@@ -76,15 +67,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path)
     chosen = parser.parse_args()
-    places = importlib.util.find_spec("nvidia")
-    tools = (
-        [tool for place in places.submodule_search_locations for tool in Path(place).rglob("bin/ptxas")]
-        if places
-        else []
-    )
-    if not tools:
+    tool = ptxas.find()
+    if tool is None:
         sys.exit('error: there is no ptxas; get it with: pip install -e ".[ptx]"')
-    rows = [row for compiler in COMPILERS for row in kernels(compiler, tools[0])]
+    rows = [row for compiler in COMPILERS for row in kernels(compiler, tool)]
     print(f"{len(rows)} kernels, at most {max(row['registers'] for row in rows)} registers")
     with tempfile.TemporaryDirectory() as cache:
         found = {"empty cache": tests(cache), "again": tests(cache)}

@@ -56,6 +56,13 @@ def cuda():
         pytest.skip(f"needs an NVIDIA device: {error}")
 
 
+def have_the_same_bits(one, *others):
+    """Compare what `ran` gives in several runs."""
+    for other in others:
+        for key, value in one.items():
+            np.testing.assert_array_equal(other[key], value, err_msg=key)
+
+
 def _point(name):
     return draw_point(registry.models.get(name)(**SIZES, **MODELS[name]), CASE, (7,))
 
@@ -74,9 +81,7 @@ def test_units_spread_over_blocks_agree_with_the_cpu(cuda, name, gates, monkeypa
     point = draw_point(registry.models.get(name)(**{**SIZES, "hidden_size": 160}), CASE, (8,))
     found = [ran(cuda, point, np.float64) for _ in range(3)]
     agree(found[0], ran(get_backend("cpu"), point, np.float64), 1e-9)
-    for other in found[1:]:
-        for key, value in found[0].items():
-            np.testing.assert_array_equal(other[key], value, err_msg=key)
+    have_the_same_bits(*found)
 
 
 @pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
@@ -89,9 +94,7 @@ def test_many_units_spread_over_a_whole_device(cuda, name, gates, units, batch):
     point = draw_point(registry.models.get(name)(**{**SIZES, "hidden_size": units}), case, (9,))
     found = [ran(cuda, point, np.float32) for _ in range(3)]
     agree(found[0], ran(get_backend("cpu"), point, np.float32), 5e-4)
-    for other in found[1:]:
-        for key, value in found[0].items():
-            np.testing.assert_array_equal(other[key], value, err_msg=key)
+    have_the_same_bits(*found)
 
 
 def test_a_block_can_have_more_shared_memory_than_every_block_has(cuda):
@@ -101,9 +104,7 @@ def test_a_block_can_have_more_shared_memory_than_every_block_has(cuda):
 @pytest.mark.parametrize("name", MODELS)
 def test_two_runs_have_the_same_bits(cuda, name):
     point = _point(name)
-    one, other = ran(cuda, point, np.float32), ran(cuda, point, np.float32)
-    for key, value in one.items():
-        np.testing.assert_array_equal(other[key], value, err_msg=key)
+    have_the_same_bits(ran(cuda, point, np.float32), ran(cuda, point, np.float32))
 
 
 @pytest.mark.parametrize("name", registry.models.names())
@@ -132,9 +133,7 @@ def test_matrices_of_many_units_stay_on_the_device(cuda, name, monkeypatch):
     agree(ran(cuda, point, np.float64), wanted, 1e-9)
 
 
-@pytest.mark.parametrize(
-    "optimizer", [{"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.9}, {"optimizer": "adam"}]
-)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", ["indrnn", "exprnn", "lstm"])
 def test_a_run_has_the_losses_of_the_cpu(cuda, name, optimizer, tmp_path):
     sizes = {"hidden_size": 64, "batch_size": 16, "seq_len": 50, "validation_size": 32, "test_size": 32}

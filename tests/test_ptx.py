@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ptxas
 import pytest
 
 from npr.kernels import cuda_target
@@ -88,22 +89,10 @@ def test_blocks_that_wait_see_what_others_have_written(compiled):
 
 
 def test_no_kernel_spills_registers(compiled, tmp_path):
-    packages = importlib.util.find_spec("nvidia")
-    places = packages.submodule_search_locations if packages else []
-    tools = [tool for place in places for tool in sorted(Path(place).rglob("bin/ptxas"))]
-    if not tools:
+    tool = ptxas.find()
+    if tool is None:
         pytest.skip("needs ptxas: pip install -e '.[ptx]'")
-    spilled = {}
-    for number, each in enumerate(compiled):
-        if each["real"] == "float64":
-            continue
-        file = tmp_path / f"{number}.ptx"
-        file.write_text(each["ptx"])
-        chip = f"sm_{each['capability'][0]}{each['capability'][1]}"
-        command = [str(tools[0]), "-v", f"-arch={chip}", "-o", str(tmp_path / "out.cubin"), str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        report = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stderr)
-        if report and any(int(n) for n in report.groups()[1:]):
-            spilled[each["kernel"], chip] = report.group(0)
-    assert not spilled
+    single = [each for each in compiled if each["real"] == "float32"]
+    reports = [(each["kernel"], ptxas.chip(each), ptxas.assemble(tool, each, tmp_path)) for each in single]
+    assert reports
+    assert not [found for found in reports if found[2].spilled]

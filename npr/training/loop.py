@@ -132,19 +132,24 @@ def resume(
         if result and trainer.over():
             events.on_message(f"Nothing is left to train in '{path}'. Make it longer with --steps or --epochs.")
             return result
-        if parts.total_steps() < state.step:
-            raise ConfigError(
-                f"'{path}' has {state.step} updates behind it, more than the {parts.total_steps()} that are asked for. "
-                "Ask for more with --steps or --epochs."
-            )
-        if parts.total_steps() > state.horizon:
-            factor = parts.schedule.factor(state.horizon, state.horizon) * state.schedule.factor
-            if factor != 1:
-                events.on_message(f"The schedule ends at update {state.horizon}; later ones have {factor:g} of lr.")
+        _check_length(path, parts, state, events)
         if changes:
             folder.write_config(config, describe_run(parts) | read_origin(path / CONFIG))
         with watched:
             return trainer.run()
+
+
+def _check_length(path: Path, parts: Parts, state: TrainingState, events: Events) -> None:
+    """Refuse a run shorter than it is already; tell the rate of updates beyond the end of its schedule."""
+    if parts.total_steps() < state.step:
+        raise ConfigError(
+            f"'{path}' has {state.step} updates behind it, more than the {parts.total_steps()} that are asked for. "
+            "Ask for more with --steps or --epochs."
+        )
+    if parts.total_steps() > state.horizon:
+        factor = parts.schedule.factor(state.horizon, state.horizon) * state.schedule.factor
+        if factor != 1:
+            events.on_message(f"The schedule ends at update {state.horizon}; later ones have {factor:g} of lr.")
 
 
 def evaluate(
